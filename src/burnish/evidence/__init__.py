@@ -1,6 +1,23 @@
 """Points, claims and verdicts, and the intervals that go with them."""
 
 from burnish.evidence.claims import Claim, Status, Verdict
+from burnish.evidence.intervals import (
+    Interval,
+    bootstrap_mean,
+    clopper_pearson,
+    paired_bootstrap,
+    wilson,
+)
 from burnish.evidence.points import Point
 
-__all__ = ["Claim", "Point", "Status", "Verdict"]
+__all__ = [
+    "Claim",
+    "Interval",
+    "Point",
+    "Status",
+    "Verdict",
+    "bootstrap_mean",
+    "clopper_pearson",
+    "paired_bootstrap",
+    "wilson",
+]
