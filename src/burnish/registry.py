@@ -7,11 +7,13 @@ import strings until somebody needs them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Any
 
-from burnish.errors import BurnishError, UsageError
+from burnish.errors import BurnishError, MissingExtra, UsageError
 
 GROUP = "burnish.methods"
 
@@ -52,6 +54,37 @@ def resolve(target: str) -> Any:
     """The object an import string such as "package.module:name" points at."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)
+
+
+@contextmanager
+def method_imports(method: Method) -> Iterator[None]:
+    """Turns the failed import of something a method needs into the command that installs it.
+
+    Raises:
+        MissingExtra: in place of a `ModuleNotFoundError` for another package than the method's.
+    """
+    own = method.package.partition(".")[0]
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or own).partition(".")[0] == own:
+            raise
+        packages = metadata.packages_distributions().get(own, [own])
+        wanted = f"{packages[0]}[{method.extra}]" if method.extra else str(error.name)
+        raise MissingExtra(
+            f"{method.name} needs the package {error.name}, which is not installed; "
+            f'run: pip install "{wanted}"'
+        ) from error
+
+
+def load(method: Method, target: str) -> Any:
+    """What one of a method's import strings points at.
+
+    Raises:
+        MissingExtra: something it imports is not installed.
+    """
+    with method_imports(method):
+        return resolve(target)
 
 
 def methods() -> dict[str, Method]:
