@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from burnish.errors import ChatError
+from burnish.errors import ChatError, UsageError
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,11 @@ class Request:
         top_p: nucleus share, in (0, 1].
         seed: of the sampling; the same request with the same seed gives the same reply.
         stop: strings that end the reply; they are not part of it.
-        json_schema: the reply must be JSON that fits this schema, where the model can do that.
+        json_schema: the reply must be JSON that fits this schema; a model that cannot be held to
+            one answers with a `ChatError`.
+
+    Raises:
+        UsageError: a value is out of its range, or there is no message.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +43,18 @@ class Request:
     seed: int = 0
     stop: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name, fits, wanted in (
+            ("messages", len(self.messages) > 0, "at least one message"),
+            ("max_tokens", self.max_tokens >= 1, "at least 1"),
+            ("temperature", 0 <= self.temperature < math.inf, "0 or more"),
+            ("top_p", 0 < self.top_p <= 1, "over 0 and at most 1"),
+            ("seed", 0 <= self.seed < 2**31, "from 0 to 2^31 - 1, which every engine takes"),
+            ("stop", all(self.stop), "strings that are not empty"),
+        ):
+            if not fits:
+                raise UsageError(f"{name} must be {wanted}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,78 @@
+"""From what a user types for a model to the adapter that talks to it."""
+
+from __future__ import annotations
+
+from burnish.chat.budget import Budget
+from burnish.chat.protocol import ChatModel
+from burnish.errors import UsageError
+
+GRAMMAR = (
+    "an asset's name, a folder or a hub id; FILE.gguf; gguf:ASSET; openai:MODEL; "
+    "or http(s)://HOST/v1#MODEL"
+)
+
+
+def connect(
+    spec: str,
+    *,
+    at_once: int = 8,
+    context: int = 4096,
+    threads: int | None = None,
+    budget: Budget | None = None,
+) -> ChatModel:
+    """The chat model that a user named.
+
+    Args:
+        spec: `smollm2-135m-instruct`, `./folder` or `org/model` for transformers in process;
+            `FILE.gguf`, or `gguf:ASSET` for an asset's original file, for llama.cpp in process;
+            `openai:MODEL` for OpenAI; `http(s)://HOST/v1#MODEL` for any server of its kind.
+        at_once: prompts in a batch, or requests in flight, >= 1.
+        context: tokens of prompt and reply for each request; llama.cpp only, which reserves them.
+        threads: of llama.cpp; by default the physical cores.
+        budget: the most an endpoint may use, in tokens and seconds. For dollars, make an
+            `EndpointChat` with its prices.
+
+    Raises:
+        UsageError: `spec` has none of these forms, or a budget is set for a model in process.
+        MissingExtra: the engine is not installed; the message names the command that installs it.
+        AssetMissing: the asset is not in the cache; the message names the command that fetches it.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind in ("http", "https") or spec.startswith("openai:"):
+        return _endpoint(spec, concurrency=at_once, budget=budget)
+    if budget is not None:
+        raise UsageError(
+            f"a budget limits what an endpoint may cost, but {spec!r} runs in this process; "
+            "drop the budget"
+        )
+    if not rest and kind.lower().endswith(".gguf") or kind == "gguf":
+        return _llama_cpp(spec, parallel=at_once, n_ctx=context, threads=threads)
+    if not spec or spec != spec.strip() or (rest and len(kind) > 1):  # "C:" is a drive
+        raise UsageError(f"a model is {GRAMMAR}; got {spec!r}")
+    from burnish.chat.transformers import TransformersChat
+
+    return TransformersChat(spec, batch_size=at_once)
+
+
+def _endpoint(spec: str, *, concurrency: int, budget: Budget | None) -> ChatModel:
+    from burnish.chat.endpoint import EndpointChat
+
+    if spec.startswith("openai:"):
+        base_url, model = None, spec.removeprefix("openai:")
+    else:
+        base_url, _, model = spec.partition("#")
+    if not model:
+        raise UsageError(
+            f"an endpoint needs the model's name, like https://host/v1#MODEL; got {spec!r}"
+        )
+    return EndpointChat(model, base_url=base_url, concurrency=concurrency, budget=budget)
+
+
+def _llama_cpp(spec: str, *, parallel: int, n_ctx: int, threads: int | None) -> ChatModel:
+    from burnish.chat.llama_cpp import LlamaCppChat
+
+    if spec.startswith("gguf:"):
+        from burnish.models import gguf_file
+
+        spec = str(gguf_file(spec.removeprefix("gguf:")))
+    return LlamaCppChat(spec, n_ctx=n_ctx, parallel=parallel, threads=threads)
