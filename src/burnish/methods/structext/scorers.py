@@ -30,7 +30,7 @@ _INTEGER = re.compile(r"(?<![\w.])[-+]?\d+(?![\w]|\.\d)")
 
 @dataclass(frozen=True)
 class Metric:
-    """A scorer that needs no model: `compute(prediction, answer, compare, rule)`, and what it is."""
+    """A scorer that needs no model; `compute` gets prediction, answer, compare and rule."""
 
     name: str
     summary: str
@@ -65,6 +65,15 @@ def score(
     if not prediction.strip():
         return 0.0
     return compute(prediction, answer, compare, rule)
+
+
+def score_all(
+    prediction: str, answer: str, metrics: Sequence[Metric], *, compare: Compare, rule: str
+) -> dict[str, float]:
+    """`score` under several metrics, by name."""
+    if not prediction.strip():
+        return {metric.name: 0.0 for metric in metrics}
+    return {metric.name: metric.compute(prediction, answer, compare, rule) for metric in metrics}
 
 
 def metric_named(name: str) -> Metric:

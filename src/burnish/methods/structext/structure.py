@@ -6,6 +6,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
+from textwrap import dedent
 from typing import Any, NamedTuple
 
 import yaml
@@ -87,7 +88,7 @@ def _members(pairs: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
 
 def _yaml(text: str) -> list[Any]:
     """The mappings in a text, separated by blank lines."""
-    blocks = re.split(r"\n[ \t]*\n", text.strip())
+    blocks = [dedent(block) for block in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n"))]
     found = [yaml.load(block, Loader=_Strings) for block in blocks]  # noqa: S506 - strings only
     if not all(isinstance(block, dict | list) for block in found):
         raise _UnreadableError("no YAML mapping")
