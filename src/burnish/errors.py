@@ -7,6 +7,9 @@ what came, what to do.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class BurnishError(Exception):
     """The work failed; `exit_code` is what the command line exits with."""
@@ -58,3 +61,16 @@ class BudgetExceeded(BurnishError):
 
 class MissingExtra(BurnishError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
+
+
+class Interrupted(BurnishError):
+    """The user stopped the work; the message says how to go on."""
+
+    exit_code = 130  # what shells give a command that Ctrl-C ended
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of an unknown name: the likeliest of the known ones, or all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"

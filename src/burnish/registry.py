@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Any
 
-from burnish.errors import BurnishError, MissingExtra, UsageError
+from burnish.errors import BurnishError, MissingExtra, UsageError, nearest
 
 GROUP = "burnish.methods"
 
@@ -115,9 +115,9 @@ def method(name: str) -> Method:
     """One method by name.
 
     Raises:
-        UsageError: no such method; the message lists the registered ones.
+        UsageError: no such method; the message names the nearest, or lists the registered ones.
     """
     found = methods()
     if name not in found:
-        raise UsageError(f"unknown method {name!r}; registered are: {', '.join(found) or 'none'}")
+        raise UsageError(f"unknown method {name!r}; {nearest(name, found)}")
     return found[name]

@@ -12,7 +12,9 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from burnish.runs.figures import Chart, Series
 
@@ -21,14 +23,14 @@ from burnish.runs.figures import Chart, Series
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a8a")
 MARKERS = "osD^vPX"
 _INK, _GRID = "#010203", "#040506"  # stand-ins, replaced by what the page inherits
-_WIDTH, _HEIGHT = 420.0, 264.0  # px
+_WIDTH, _HEIGHT = 420.0, 290.0  # px
 _STYLE: Any = {  # the stubs want every key as a literal
     "svg.fonttype": "none",
     "svg.hashsalt": "burnish",
     "text.parse_math": False,
     "text.usetex": False,
     "font.family": "DejaVu Sans",
-    "font.size": 8.5,
+    "font.size": 12.5,
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
     "axes.linewidth": 0.6,
@@ -43,11 +45,11 @@ _STYLE: Any = {  # the stubs want every key as a literal
     "ytick.color": _INK,
     "text.color": _INK,
     "legend.frameon": False,
-    "legend.fontsize": 8.0,
+    "legend.fontsize": 12.0,
     "lines.linewidth": 1.6,
-    "lines.markersize": 4.0,
+    "lines.markersize": 4.5,
 }
-_LONG_LABELS = 42  # characters on a bar chart's axis beyond which the bars lie down
+_LONG_LABELS = 32  # characters on a bar chart's axis beyond which the bars lie down
 
 
 def draw(chart: Chart) -> str:
@@ -86,7 +88,7 @@ def _lies_down(chart: Chart) -> bool:
 def _height(chart: Chart, lying: bool) -> float:
     if not lying:
         return _HEIGHT
-    return 90 + len(_categories(chart)) * max(20, 8 + 9 * len(chart.series))
+    return 90 + len(_categories(chart)) * max(25, 9 + 11 * len(chart.series))
 
 
 def _spread(series: Series) -> list[list[float]] | None:
@@ -152,11 +154,20 @@ def _dress(figure: Figure, axes: Axes, chart: Chart, lying: bool) -> None:
         line(value, color=_INK, linewidth=1.0, linestyle=(0, (4, 3)), label=label)
     if chart.x_log:
         axes.set_xscale("log")
+        _logarithmic(axes.xaxis)
     if chart.y_log:
         (axes.set_xscale if lying else axes.set_yscale)("log")
+        _logarithmic(axes.xaxis if lying else axes.yaxis)
     handles, labels = axes.get_legend_handles_labels()
     if any(labels):
         figure.legend(handles, labels, loc="outside upper left", ncols=min(3, len(labels)))
+
+
+def _logarithmic(axis: Axis) -> None:
+    """Ticks at 1, 2 and 5 times the powers of ten, in plain digits."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _inline(svg: str, chart: Chart) -> str:

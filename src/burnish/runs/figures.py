@@ -93,3 +93,9 @@ class Table:
                     f"table {self.title!r}: row {index} has {len(row)} cells for "
                     f"{len(self.columns)} columns"
                 )
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """For each column, whether its cells are all numbers, or not known."""
+        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.columns)
+        return tuple(all(not isinstance(cell, str | bool) for cell in column) for column in columns)

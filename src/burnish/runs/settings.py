@@ -7,7 +7,6 @@ class attribute `presets` that maps "quick", "cpu" and "paper" to what differs f
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from burnish.errors import ConfigError, UsageError
+from burnish.errors import ConfigError, UsageError, nearest
 
 Config = TypeVar("Config")
 
@@ -133,15 +132,13 @@ def _fields(cls: type[Any]) -> dict[str, dict[str, Any]]:
 
 def _preset(cls: type[Any], preset: str) -> dict[str, Any]:
     if preset not in cls.presets:
-        raise ConfigError(f"unknown preset {preset!r}; there are: {', '.join(cls.presets)}")
+        raise ConfigError(f"unknown preset {preset!r}; {nearest(preset, cls.presets)}")
     return dict(cls.presets[preset])
 
 
 def _check_known(name: str, fields: Mapping[str, Any], where: str) -> None:
     if name not in fields:
-        near = difflib.get_close_matches(name, fields, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(fields)}"
-        raise ConfigError(f"{where}: unknown setting {name!r}; {advice}")
+        raise ConfigError(f"{where}: unknown setting {name!r}; {nearest(name, fields)}")
 
 
 class _Loader(yaml.SafeLoader):
