@@ -161,7 +161,7 @@ def read(source: Source) -> Contents:
 
 def records(source: Source, rows: Mapping[str, Row]) -> Iterator[dict[str, Any]]:
     """The newest whole record of each sample, in log order, with the scores of `rows`."""
-    for _, offset, data in _lines(source):
+    for offset, _, data in _lines(source):
         current = rows.get(data.get("id", ""))
         if current is not None and current.offset == offset:
             yield data | {"scores": dict(current.scores)}

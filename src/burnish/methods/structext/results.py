@@ -238,9 +238,13 @@ class Evaluation:
         if unknown:
             raise UsageError(f"unknown tag {unknown[0]!r}; known are: {', '.join(TAGS)}")
         groups: dict[tuple[Tag, ...], list[Row]] = {}
-        for row in self.rows.values():
+        for row in self._in_order():
             groups.setdefault(tuple(row.tags[tag] for tag in by), []).append(row)
         return dict(sorted(groups.items()))
+
+    def _in_order(self) -> list[Row]:
+        """By id: the order of the log is chance, and a seeded bootstrap must not depend on it."""
+        return sorted(self.rows.values(), key=lambda row: row.id)
 
     def _group(self, by: Mapping[str, Tag], rows: Sequence[Row], seed: int) -> Group:
         skipped = sum(row.status == "skipped" for row in rows)
@@ -353,7 +357,7 @@ def _common(
     """Samples that every run has a value for, and the values of each run in that order."""
     ids: list[str] = []
     columns: list[list[float]] = [[] for _ in runs]
-    for name in runs[0].rows:
+    for name in sorted(runs[0].rows):
         if inside is not None and name not in inside:
             continue
         values = [run.value(run.rows[name], metric) for run in runs if name in run.rows]
