@@ -1,0 +1,182 @@
+"""Models and their tokenizers, ready to answer in batches, to train and to save."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from burnish import assets
+from burnish.errors import MissingExtra, UsageError
+from burnish.models.sources import Weights, find
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
+
+@dataclass(frozen=True)
+class CausalLM:
+    """A language model that continues text.
+
+    Attributes:
+        model: in evaluation mode; every weight takes gradients.
+        tokenizer: pads on the left, as generation in batches needs.
+        identity: what tells these weights from all others, for cache keys and manifests.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    identity: str
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A model that gives each token of a text a vector; attributes as in `CausalLM`."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    identity: str
+
+
+def load_causal_lm(
+    spec: str | os.PathLike[str],
+    *,
+    dtype: torch.dtype | str = "float32",
+    device: torch.device | str | None = None,
+) -> CausalLM:
+    """A causal language model with all its weights; code that comes with a model is not run.
+
+    Args:
+        spec: an asset's name, a folder with config.json and *.safetensors, a .gguf file or a hub
+            id; see `burnish.models.sources.find`. A .gguf file is de-quantised and kept in
+            burnish's cache, so that only its first loading is slow.
+        dtype: of the weights, e.g. "bfloat16".
+        device: where to, e.g. "cuda:1"; None is the first GPU of CUDA, or the processor.
+
+    Raises:
+        UsageError: no such model, dtype or device; or the weights do not make up a causal LM.
+        AssetMissing: the asset was not pulled.
+        MissingExtra: torch or transformers is not installed.
+    """
+    model, tokenizer, identity = _load(spec, "AutoModelForCausalLM", dtype, device)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    tokenizer.padding_side = "left"
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return CausalLM(model, tokenizer, identity)
+
+
+def load_encoder(
+    spec: str | os.PathLike[str],
+    *,
+    dtype: torch.dtype | str = "float32",
+    device: torch.device | str | None = None,
+) -> Encoder:
+    """An encoder with all its weights; arguments and errors as in `load_causal_lm`, but no GGUF."""
+    return Encoder(*_load(spec, "AutoModel", dtype, device))
+
+
+def _load(
+    spec: str | os.PathLike[str],
+    loader: str,
+    dtype: torch.dtype | str,
+    device: torch.device | str | None,
+) -> tuple[Any, Any, str]:
+    try:
+        import torch  # noqa: F401
+        import transformers
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    precision, place = _precision(dtype), _place(device)
+    weights = find(spec)
+    with _quiet():
+        folder = _folder(weights, precision, loader)
+        try:
+            model, info = getattr(transformers, loader).from_pretrained(
+                folder, dtype=precision, use_safetensors=True, output_loading_info=True, **_LOCAL
+            )
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
+        except Exception as error:  # the parsers of many formats raise what they like
+            why = str(error).strip().partition("\n")[0]
+            raise UsageError(f"transformers cannot load {folder}: {why}") from error
+    _check_complete(info, type(model).__name__, folder)
+    return model.to(place).eval(), tokenizer, weights.identity
+
+
+def _missing(error: ModuleNotFoundError) -> MissingExtra:
+    return MissingExtra(
+        f"loading a model needs {error.name}, which is not installed; "
+        'run: pip install "burnish[models]"'
+    )
+
+
+def _folder(weights: Weights, dtype: torch.dtype, loader: str) -> Path:
+    if weights.path.suffix != ".gguf":
+        return weights.path
+    if loader != "AutoModelForCausalLM":
+        raise UsageError(f"an encoder cannot be read from a .gguf file such as {weights.path}")
+    try:
+        from burnish.models.conversion import converted
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    cache = assets.cache_dir() / "converted"
+    return converted(weights.path, weights.revision, dtype=dtype, cache=cache)
+
+
+def _precision(dtype: torch.dtype | str) -> torch.dtype:
+    import torch
+
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise UsageError(f"dtype must be float32, bfloat16, float16 or float64, got {dtype!r}")
+    return found
+
+
+def _place(device: torch.device | str | None) -> torch.device:
+    import torch
+
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: built without CUDA
+        why = str(error).strip().partition("\n")[0]
+        raise UsageError(f"device {str(device)!r} cannot be used: {why}") from error
+    return place
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' bars and remarks: what matters of them is raised as an error."""
+    import transformers
+
+    logging: Any = transformers.utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _check_complete(info: Mapping[str, Any], kind: str, folder: Path) -> None:
+    faults = [
+        f"{len(info[fault])} {fault.replace('_', ' ')} such as {min(map(str, info[fault]))}"
+        for fault in ("missing_keys", "unexpected_keys", "mismatched_keys")
+        if info[fault]
+    ]
+    if faults:
+        raise UsageError(
+            f"the weights in {folder} are not those of a {kind}: {'; '.join(faults)}; "
+            "a model with random or dropped weights is of no use"
+        )
