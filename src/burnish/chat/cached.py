@@ -17,11 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from burnish.chat.protocol import ChatModel, Outcome, Reply, Request
-
-_REPLY = TypeAdapter(Reply)
+from burnish.chat.protocol import ChatModel, Outcome, Reply, Request, Usage
 
 
 class CachedChat:
@@ -86,8 +82,9 @@ class CachedChat:
             entry = json.loads(self._path(key).read_bytes())
             whole = entry["sha256"] == _digest([entry["question"], entry["reply"]])
             if whole and _digest(entry["question"]) == _digest(question):
-                return _REPLY.validate_python(entry["reply"], strict=True)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, ValidationError):
+                reply = entry["reply"]
+                return Reply(**{**reply, "usage": Usage(**reply["usage"])})
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass  # absent, or whatever a damaged file can raise: asked again
         return None
 
@@ -102,7 +99,7 @@ class CachedChat:
         path.parent.mkdir(exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(entry, file, ensure_ascii=False, indent=1)
+            json.dump(entry, file, indent=1)
         Path(name).replace(path)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from burnish.chat.budget import Budget
 from burnish.chat.protocol import ChatModel
 from burnish.errors import UsageError
 
-GRAMMAR = (
+_FORMS = (
     "an asset's name, a folder or a hub id; FILE.gguf; gguf:ASSET; openai:MODEL; "
     "or http(s)://HOST/v1#MODEL"
 )
@@ -37,18 +39,18 @@ def connect(
         MissingExtra: the engine is not installed; the message names the command that installs it.
         AssetMissing: the asset is not in the cache; the message names the command that fetches it.
     """
-    kind, _, rest = spec.partition(":")
-    if kind in ("http", "https") or spec.startswith("openai:"):
+    if spec.startswith(("http://", "https://", "openai:")):
         return _endpoint(spec, concurrency=at_once, budget=budget)
     if budget is not None:
         raise UsageError(
             f"a budget limits what an endpoint may cost, but {spec!r} runs in this process; "
             "drop the budget"
         )
-    if not rest and kind.lower().endswith(".gguf") or kind == "gguf":
+    if spec.startswith("gguf:") or spec.lower().endswith(".gguf"):
         return _llama_cpp(spec, parallel=at_once, n_ctx=context, threads=threads)
-    if not spec or spec != spec.strip() or (rest and len(kind) > 1):  # "C:" is a drive
-        raise UsageError(f"a model is {GRAMMAR}; got {spec!r}")
+    scheme, colon, _ = spec.partition(":")
+    if not spec.strip() or (colon and len(scheme) > 1):  # "C:" is a drive
+        raise UsageError(f"a model is {_FORMS}; got {spec!r}")
     from burnish.chat.transformers import TransformersChat
 
     return TransformersChat(spec, batch_size=at_once)
@@ -72,7 +74,16 @@ def _llama_cpp(spec: str, *, parallel: int, n_ctx: int, threads: int | None) -> 
     from burnish.chat.llama_cpp import LlamaCppChat
 
     if spec.startswith("gguf:"):
-        from burnish.models import gguf_file
-
-        spec = str(gguf_file(spec.removeprefix("gguf:")))
+        spec = str(_original(spec.removeprefix("gguf:")))
     return LlamaCppChat(spec, n_ctx=n_ctx, parallel=parallel, threads=threads)
+
+
+def _original(asset: str) -> Path:
+    from burnish.assets import path
+
+    found = sorted(path(asset).rglob("*.gguf"))
+    if len(found) != 1:
+        raise UsageError(
+            f"gguf:{asset} wants an asset with one .gguf file, but {asset} has {len(found)}"
+        )
+    return found[0]

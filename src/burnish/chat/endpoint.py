@@ -26,7 +26,8 @@ except ModuleNotFoundError as error:
 
 OPENAI = "https://api.openai.com/v1"
 _NO_KEY = "none"  # the client insists on a key; servers without one ignore it
-_TEMPLATE_TOKENS = 8  # a message, around its content
+_TEMPLATE_TOKENS = 8  # around each message
+_LONGEST_BACKOFF = 8.0  # seconds the client waits at most, unless the server asks for more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +56,8 @@ class EndpointChat:
 
     A budget is kept before anything is sent: a request whose worst case (`max_tokens`, and a prompt
     of a token for every three bytes) could pass it waits for those in flight, and ends the run if
-    it does not fit then. A call in flight when time is up is finished. A failed call is charged
-    nothing, as no server says what it cost.
+    it does not fit then. Attempts and retries are kept within the time that is left. A failed call
+    is charged nothing, as no server says what it cost.
 
     Args:
         model: what the server calls it.
@@ -101,12 +102,11 @@ class EndpointChat:
         self._key = api_key or _key_from_environment(self._base_url)
         self._concurrency = concurrency
         self._timeout = timeout
+        self._max_retries = max_retries
         self._prices = prices
         self._context_tokens = context_tokens
         self.meter = Meter(budget)
-        self._client = openai.OpenAI(
-            api_key=self._key, base_url=self._base_url, max_retries=max_retries
-        )
+        self._client = openai.OpenAI(api_key=self._key, base_url=self._base_url)
 
     @property
     def identity(self) -> str:
@@ -156,12 +156,10 @@ class EndpointChat:
             self.meter.settle(worst, spent)
 
     def _send(self, request: Request) -> _Completion:
-        left = self.meter.seconds_left
-        timeout = self._timeout if left is None else max(0.1, min(self._timeout, left))
+        timeout, retries = self._patience()
+        client = self._client.with_options(timeout=timeout, max_retries=retries)
         try:
-            raw = self._client.chat.completions.with_raw_response.create(
-                **self._body(request), timeout=timeout
-            )
+            raw = client.chat.completions.with_raw_response.create(**self._body(request))
             return _Completion.model_validate_json(raw.content)
         except openai.APITimeoutError as error:
             raise ChatError(f"{self.identity} gave no answer in {timeout:g} s") from error
@@ -174,6 +172,14 @@ class EndpointChat:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the body"
             raise ChatError(self._one_line(f"malformed answer: {where}: {first['msg']}")) from None
+
+    def _patience(self) -> tuple[float, int]:
+        """Seconds for an attempt and number of retries that end before the budget's time does."""
+        left = self.meter.seconds_left
+        if left is None:
+            return self._timeout, self._max_retries
+        attempts = int(left // (self._timeout + _LONGEST_BACKOFF))
+        return max(0.1, min(self._timeout, left)), max(0, min(self._max_retries, attempts - 1))
 
     def _body(self, request: Request) -> dict[str, Any]:
         # OpenAI renamed the field for newer models; other servers know the old name

@@ -22,7 +22,7 @@ from burnish.chat.protocol import Outcome, Reply, Request, Usage
 from burnish.errors import ChatError, ContextOverflow, MissingExtra, UsageError
 
 try:
-    import xllamacpp
+    import xllamacpp  # type: ignore[import-untyped]
 except ModuleNotFoundError as error:
     raise MissingExtra(
         "a .gguf model needs xllamacpp, which is not installed; "
