@@ -6,6 +6,7 @@ from burnish.evidence.intervals import (
     bootstrap_mean,
     clopper_pearson,
     paired_bootstrap,
+    unpaired_bootstrap,
     wilson,
 )
 from burnish.evidence.points import Point
@@ -19,5 +20,6 @@ __all__ = [
     "bootstrap_mean",
     "clopper_pearson",
     "paired_bootstrap",
+    "unpaired_bootstrap",
     "wilson",
 ]

@@ -132,6 +132,47 @@ def paired_bootstrap(
     return _bootstrap(differences, clusters, seed, confidence)
 
 
+def unpaired_bootstrap(
+    ours: Sequence[float],
+    baseline: Sequence[float],
+    *,
+    seed: int,
+    confidence: float = 0.95,
+) -> Interval:
+    """Percentile bootstrap of the difference of two means of unrelated items.
+
+    Args:
+        ours: (n,), at least one, finite.
+        baseline: (m,), at least one, finite; other items than those of `ours`.
+        seed: of the resamples.
+        confidence: in (0, 1).
+
+    Raises:
+        UsageError: no items, or a value that is not finite.
+
+    Source: Efron and Tibshirani 1993, section 8.3.
+    """
+    import numpy as np
+    from scipy import stats
+
+    _check_confidence(confidence)
+    first, second = _finite(ours, "ours"), _finite(baseline, "baseline")
+    estimate = float(first.mean() - second.mean())
+    if np.ptp(first) == 0 and np.ptp(second) == 0:
+        return Interval(estimate, estimate, estimate)
+    result = stats.bootstrap(
+        (first, second),
+        lambda one, other, axis: one.mean(axis=axis) - other.mean(axis=axis),
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=max(1, _BATCH_CELLS // max(len(first), len(second))),
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Interval(estimate, float(result.low), float(result.high))
+
+
 def _bootstrap(
     values: NDArray[float64],
     clusters: Sequence[Hashable] | None,
