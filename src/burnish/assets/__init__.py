@@ -3,7 +3,7 @@
 Nothing is downloaded but by `pull`.
 """
 
-from burnish.assets.catalogue import ASSETS, Asset, File, Wheel, markdown_table
+from burnish.assets.catalogue import ASSETS, Asset, File, Wheel, asset, markdown_table
 from burnish.assets.store import cache_dir, path, pull, verify
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Asset",
     "File",
     "Wheel",
+    "asset",
     "cache_dir",
     "markdown_table",
     "path",

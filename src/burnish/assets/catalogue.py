@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
-from burnish.errors import AssetError, UsageError
+from burnish.errors import AssetError, UsageError, nearest
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Wheel:
     root: str
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version} on PyPI"
+        return f"{self.name} {self.version} (PyPI)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +88,10 @@ def asset(name: str) -> Asset:
     """One asset by name.
 
     Raises:
-        UsageError: no such asset; the message lists those there are.
+        UsageError: no such asset; the message says which there are.
     """
     if name not in ASSETS:
-        raise UsageError(f"unknown asset {name!r}; there are: {', '.join(ASSETS)}")
+        raise UsageError(f"unknown asset {name!r}; {nearest(name, ASSETS)}")
     return ASSETS[name]
 
 

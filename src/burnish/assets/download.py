@@ -51,7 +51,8 @@ def download(wheel: Wheel, folder: Path, *, progress: bool) -> Path:
 def _reason(stderr: str) -> str:
     if "No module named pip" in stderr:
         return f"this Python has no pip; run: {sys.executable} -m ensurepip"
-    lines = stderr.splitlines() or ["pip gave no reason"]
+    lines = [line for line in stderr.splitlines() if line.strip()] or ["pip gave no reason"]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    advice = "" if "No space left" in stderr else "; is this machine online, and its index right?"
-    return f"{(errors or lines[-1:])[0]}{advice}"
+    if errors and errors[0] != "Exception:":  # that opens a traceback, whose last line says what
+        return f"{errors[0]}; is this machine online, and its package index right?"
+    return lines[-1]

@@ -61,13 +61,14 @@ def path(name: str) -> Path:
     """
     wanted = asset(name)
     folder = _folder(wanted)
+    remedy = f"run: burnish assets pull {name}"
+    if not folder.is_dir():
+        raise AssetMissing(f"asset {name} was not pulled, {folder} is not there; {remedy}")
     for file in wanted.files:
         there = folder / file.path
         if not there.is_file() or there.stat().st_size != file.size:
-            problem = "is damaged" if folder.exists() else "is not there"
             raise AssetMissing(
-                f"asset {name} {problem}: {there} should have {file.size} bytes; "
-                f"run: burnish assets pull {name}"
+                f"asset {name} is damaged: {there} should have {file.size} bytes; {remedy}"
             )
     return folder
 
