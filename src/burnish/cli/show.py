@@ -116,7 +116,7 @@ def _text(shown: dict[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in page.getvalue().rstrip().splitlines())
 
 
-def _settings_table(settings: list[dict[str, Any]]) -> Any:  # noqa: ANN401
+def _settings_table(settings: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     presets = list(settings[0]["presets"]) if settings else []
@@ -129,7 +129,7 @@ def _settings_table(settings: list[dict[str, Any]]) -> Any:  # noqa: ANN401
     return table
 
 
-def _claims_table(claims: list[dict[str, Any]]) -> Any:  # noqa: ANN401
+def _claims_table(claims: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table("claim", "source", "paper", "measured", "unit", "last verdict", box=None)
@@ -143,7 +143,7 @@ def _claims_table(claims: list[dict[str, Any]]) -> Any:  # noqa: ANN401
     return table
 
 
-def _plain(text: str) -> Any:  # noqa: ANN401
+def _plain(text: str) -> Any:
     from rich.text import Text
 
     return Text(text)

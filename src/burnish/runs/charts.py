@@ -52,11 +52,15 @@ _STYLE: Any = {  # the stubs want every key as a literal
 _LONG_LABELS = 32  # characters on a bar chart's axis beyond which the bars lie down
 
 
-def draw(chart: Chart) -> str:
+def draw(chart: Chart, *, salt: str = "") -> str:
     """The chart as one `<svg>` element, the same bytes for the same chart.
 
     Text stays text, ink is `currentColor`, grid and series are the CSS variables `--grid` and
     `--series-N` with fall-backs, and the title is there for screen readers.
+
+    Args:
+        chart: what to draw.
+        salt: told apart, two equal charts on one page have ids of their own.
     """
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()  # whatever the user's matplotlibrc says
@@ -74,7 +78,7 @@ def draw(chart: Chart) -> str:
         buffer = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    return _inline(buffer.getvalue(), chart)
+    return _inline(buffer.getvalue(), chart.title, salt + repr(chart))
 
 
 def _categories(chart: Chart) -> list[str]:
@@ -170,7 +174,7 @@ def _logarithmic(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _inline(svg: str, chart: Chart) -> str:
+def _inline(svg: str, title: str, identity: str) -> str:
     """Without prologue and outside references, with the page's colours and ids of its own."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
@@ -179,9 +183,9 @@ def _inline(svg: str, chart: Chart) -> str:
     svg = svg.replace(_INK, "currentColor").replace(_GRID, "var(--grid, #8886)")
     for number, colour in enumerate(PALETTE, start=1):
         svg = svg.replace(colour, f"var(--series-{number}, {colour})")
-    mark = hashlib.sha256(repr(chart).encode()).hexdigest()[:8]
+    mark = hashlib.sha256(identity.encode()).hexdigest()[:8]
     svg = re.sub(r'\bid="', f'id="{mark}-', svg)
     svg = re.sub(r'(href="|url\()#', rf"\1#{mark}-", svg)
     svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', r'role="img"', svg, count=1)
-    title = f"<title>{html.escape(chart.title)}</title>"
-    return re.sub(r"(<svg[^>]*>)", lambda found: found.group(1) + title, svg, count=1).strip()
+    heading = f"<title>{html.escape(title)}</title>"
+    return re.sub(r"(<svg[^>]*>)", lambda found: found.group(1) + heading, svg, count=1).strip()

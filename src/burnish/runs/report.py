@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from burnish.errors import UsageError
 from burnish.runs.charts import draw
-from burnish.runs.figures import Table
+from burnish.runs.figures import Chart, Table
 from burnish.runs.record import ARTIFACTS, Finding, Record, read_record
 
 VERDICTS = {"holds": "holds", "fails": "fails", "not_tested": "not tested"}
@@ -115,14 +115,16 @@ def _section(index: int, record: Record, target: Path) -> _Section:
         status="unfinished" if record.manifest.status == "running" else record.manifest.status,
         verdicts=Counter(claim.verdict for claim in record.manifest.claims),
         pictures=tuple(
-            # draw() escapes every text of the chart.
-            _Picture(figure.chart.title, Markup(draw(figure.chart)), figure.chart.note)  # noqa: S704
-            for figure in record.figures
-            if figure.chart
+            _picture(figure.chart, f"run-{index}") for figure in record.figures if figure.chart
         ),
         tables=tuple(figure.table for figure in record.figures if figure.table),
         artifacts=tuple(links),
     )
+
+
+def _picture(chart: Chart, salt: str) -> _Picture:
+    svg = Markup(draw(chart, salt=salt))  # noqa: S704 - draw() escapes every text of the chart
+    return _Picture(chart.title, svg, chart.note)
 
 
 def _comparisons(sections: Sequence[_Section]) -> list[_Comparison]:
@@ -162,5 +164,5 @@ def _size(count: int) -> str:
     return f"{size:.3g} GB"
 
 
-def _flat(value: Any) -> str:  # noqa: ANN401 - any JSON
+def _flat(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
