@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from burnish.chat import ChatModel, ContinuationScorer, Message, Reply, Request, Usage
-from burnish.errors import ChatError, ConfigError, ContextOverflow, StructureError
+from burnish.errors import ChatError, ConfigError, ContextOverflow, UsageError
 from burnish.methods.structext.candidates import typed_answers
 from burnish.methods.structext.prompts import messages, prefix_order
 from burnish.methods.structext.sample import Sample
@@ -81,7 +81,7 @@ def _one_by_one(
     for index, sample in enumerate(samples):
         try:
             yield index, Answer(text=answer(sample))
-        except StructureError as error:
+        except UsageError as error:
             yield index, Answer(skipped=f"the text cannot be solved: {error}")
 
 
@@ -99,7 +99,7 @@ class DocumentOrderOracle:
         return sample.id
 
     def answers(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Answer]]:
-        """See `Answerer.answers`; a malformed text is skipped."""
+        """See `Answerer.answers`; what the text does not answer is skipped."""
         return _one_by_one(samples, _solve)
 
 
@@ -116,7 +116,7 @@ class Oracle:
         return sample.id
 
     def answers(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Answer]]:
-        """See `Answerer.answers`; a malformed text is skipped."""
+        """See `Answerer.answers`; what the text does not answer is skipped."""
         return _one_by_one(samples, self._answer)
 
     def _answer(self, sample: Sample) -> str:
@@ -287,22 +287,15 @@ class ChatAnswerer:
         )
 
 
-class ScoringModel(ContinuationScorer, Protocol):
-    """A model that scores continuations and has a name."""
-
-    @property
-    def identity(self) -> str:
-        """Everything that changes what it says."""
-
-
 class ForcedChoice:
     """A model too small to answer freely picks the likeliest of up to five given answers.
 
     score(y) = (1/|y|) sum_t log p(y_t | x, y_<t), over the reference and four distractors of the
-    same type from `typed_answers`: other nodes, paths, cells or sections of the same document. None
-    of them is right. Order and distractors depend on the seed and the sample's id alone. A document
-    that holds fewer than four others gives fewer choices (two for Syntax, and for ids in a document
-    of two nodes); `Answer.choices` counts them, so chance can be told. Score it with "exact".
+    same type from `typed_answers`: other nodes, paths, cells or sections of the same document, and
+    near misses of them in the smallest ones. None of them is right. Which they are and their order
+    depend on the seed and the sample's id alone. Syntax has two choices; a document too poor for
+    four distractors may have fewer than five, and `Answer.choices` counts them, so that chance can
+    be told. Score it with "exact".
 
     Args:
         model: scores continuations.
@@ -318,7 +311,7 @@ class ForcedChoice:
 
     def __init__(
         self,
-        model: ScoringModel,
+        model: ContinuationScorer,
         *,
         prompt: str = "release",
         distractors: int = DISTRACTORS,

@@ -6,19 +6,21 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 
-from burnish.errors import StructureError
+from burnish.errors import UsageError
 from burnish.methods.structext.rules import RULES
 from burnish.methods.structext.sample import Sample
 from burnish.methods.structext.solver import solve
 
-MIN_INTEGERS = 5  # 0 to 4 at least, so that small documents leave room for four distractors
+MIN_ANSWERS = 5  # so that small documents, too, leave room for four distractors
 MAX_LISTS = 8
 
 _IDS = re.compile(r'"?\bid"?:\s*"(\w+)"')
 _TAGS = re.compile(r"<([A-Za-z]\w*)[ >]")
 _JSON_VALUES = re.compile(r'"(?!id")\w+":"(\w+)"')
 _YAML_VALUES = re.compile(r'^[ \t]*(?:- )?(?!id:)\w+: "?(\w+)"?,?[ \t]*$', re.MULTILINE)
+_NAME = re.compile(r"\b[A-Za-z]{1,3}\b")
 _EDGE = re.compile(r"^(\S+?)->(\S+)$", re.MULTILINE)
 _WORDS = re.compile(r"[A-Za-z][\w-]*")
 _HEADINGS: Mapping[str, re.Pattern[str]] = {
@@ -34,6 +36,9 @@ _NO_IMAGE = {
 }
 _EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif")
 
+_Kind = Callable[[Sample, random.Random], Iterator[str]]
+_NearMisses = Callable[[Sample, Sequence[str]], Sequence[str]]
+
 
 def typed_answers(sample: Sample, rng: random.Random) -> Iterator[str]:
     """Distinct answers of the type a sample asks for, read off its text, in random order.
@@ -41,21 +46,40 @@ def typed_answers(sample: Sample, rng: random.Random) -> Iterator[str]:
     - Tree.Height, Tree.Depth, Statistics and Join: the integers from 0 to the number of edges or
       rows, and to 4 at least;
     - Syntax: `True`, `False`;
-    - ids, tag names, cells of the column asked for, paths to other nodes or values, excerpts of
-      other objects, elements or sections: all there are in the text;
+    - ids, tag names, cells of the column asked for, paths to nodes or values, excerpts of objects,
+      elements or sections: all there are in the text;
     - lists of bold strings, of files, of objects: the sentence for none, the full list, and random
       lists, up to 8 in all.
 
-    The right answer is among them wherever the text alone tells it, but not singled out. A document
-    of one or two nodes has few: callers must be ready for the iterator to end.
+    A document of one or two nodes has fewer than five of most; near misses make up the number, so
+    that chance does not depend on size: other names or cells that look alike, paths that turn or
+    stop at the wrong step, excerpts that lack a line. The right answer is among all of them
+    wherever the text alone tells it, but not singled out. Syntax has two answers and no more.
 
     Args:
         sample: its reference answer is not looked at.
         rng: decides the order.
+
+    Raises:
+        UsageError: unknown rule, or a question that the rule does not word so.
     """
-    seen: set[str] = set()
-    for answer in _KINDS[sample.rule](sample, rng):
-        if answer and answer not in seen:
+    if sample.rule not in _KINDS:
+        raise UsageError(f"unknown rule {sample.rule!r}; there are: {', '.join(_KINDS)}")
+    kind, near_misses = _KINDS[sample.rule]
+    answers = _distinct(kind(sample, rng))
+    found = list(islice(answers, MIN_ANSWERS))
+    if len(found) < MIN_ANSWERS:
+        misses = _shuffled(near_misses(sample, found), rng)
+        found = list(islice(_distinct(chain(found, misses)), MIN_ANSWERS))
+        rng.shuffle(found)
+    yield from found
+    yield from answers
+
+
+def _distinct(answers: Iterator[str]) -> Iterator[str]:
+    seen: set[str] = {""}
+    for answer in answers:
+        if answer not in seen:
             seen.add(answer)
             yield answer
 
@@ -76,14 +100,14 @@ def _rows(sample: Sample, rng: random.Random) -> Iterator[str]:
 
 
 def _integers(largest: int, rng: random.Random) -> Iterator[str]:
-    return iter(_shuffled([str(n) for n in range(max(largest + 1, MIN_INTEGERS))], rng))
+    return iter(_shuffled([str(n) for n in range(max(largest + 1, MIN_ANSWERS))], rng))
 
 
 def _truth(_: Sample, rng: random.Random) -> Iterator[str]:
     return iter(_shuffled(["True", "False"], rng))
 
 
-def _matches(pattern: re.Pattern[str]) -> Callable[[Sample, random.Random], Iterator[str]]:
+def _matches(pattern: re.Pattern[str]) -> _Kind:
     return lambda sample, rng: iter(_shuffled(pattern.findall(sample.text), rng))
 
 
@@ -109,9 +133,7 @@ def _cells(sample: Sample, rng: random.Random) -> Iterator[str]:
     return iter(_shuffled(cells, rng))
 
 
-def _asking(
-    variable: str, things: re.Pattern[str]
-) -> Callable[[Sample, random.Random], Iterator[str]]:
+def _asking(variable: str, things: re.Pattern[str]) -> _Kind:
     """Answers to the sample's question put about every thing in the text.
 
     Args:
@@ -139,7 +161,7 @@ def _solved(sample: Sample) -> str | None:
         return solve(
             sample.text, sample.question, sample.rule, sample.difficulty, profile=sample.profile
         )
-    except StructureError:
+    except UsageError:  # malformed, or the text has no answer to this one
         return None
 
 
@@ -156,14 +178,14 @@ def _sections(sample: Sample, rng: random.Random) -> Iterator[str]:
 
 def _bold(sample: Sample, rng: random.Random) -> Iterator[str]:
     words = [word for word in _WORDS.findall(sample.text) if len(word) > 2] or ["none"]
-    starts = [rng.randrange(len(words)) for _ in range(4)]
+    starts = [rng.randrange(len(words)) for _ in range(MAX_LISTS)]
     decoys = [" ".join(words[start : start + rng.randint(1, 3)]) for start in starts]
     return _lists(sample, _NO_BOLD, decoys, rng, "\n")
 
 
 def _files(sample: Sample, rng: random.Random) -> Iterator[str]:
     words = _WORDS.findall(sample.text) or ["a"]
-    decoys = [rng.choice(words)[:3].lower() + rng.choice(_EXTENSIONS) for _ in range(4)]
+    decoys = [rng.choice(words)[:3].lower() + rng.choice(_EXTENSIONS) for _ in range(MAX_LISTS)]
     return _lists(sample, _NO_IMAGE[sample.language], decoys, rng, "\n")
 
 
@@ -191,29 +213,84 @@ def _lists(
     return iter(_shuffled(answers, rng))
 
 
-_Kind = Callable[[Sample, random.Random], Iterator[str]]
-_KINDS: Mapping[str, _Kind] = {
-    "tree.1": _edges,
-    "tree.2": _edges,
-    "tree.3": _paths,
-    "csv.1": _cells,
-    "csv.2": _rows,
-    "csv.3": _rows,
-    "csv.4": _rows,
-    "json.1": _asking("id", _IDS),
-    "yaml.1": _asking("id", _IDS),
-    "xml.1": _asking("tag", _TAGS),
-    "json.2": _matches(_IDS),
-    "yaml.2": _matches(_IDS),
-    "xml.2": _matches(_TAGS),
-    "json.3": _truth,
-    "yaml.3": _truth,
-    "xml.3": _truth,
-    "json.4": _asking("value", _JSON_VALUES),
-    "yaml.4": _asking("value", _YAML_VALUES),
-    "json.5": _objects,
-    "yaml.5": _objects,
-    **{f"{language}.1": _bold for language in _HEADINGS},
-    **{f"{language}.2": _sections for language in _HEADINGS},
-    **{f"{language}.3": _files for language in _HEADINGS},
+def _none(_: Sample, __: Sequence[str]) -> list[str]:
+    return []
+
+
+def _names(sample: Sample, _: Sequence[str]) -> list[str]:
+    """Keys, values and tags: all look like ids."""
+    body = sample.text.partition("?>")[2] or sample.text
+    return [name for name in _NAME.findall(body) if name not in ("id", "subs")]
+
+
+def _cells_like(sample: Sample, found: Sequence[str]) -> list[str]:
+    """Cells of other columns that are words if these are; numbers, and their neighbours, if not."""
+    tables = (table.splitlines()[1:] for table in sample.text.strip().split("\n\n"))
+    cells = [cell for rows in tables for row in rows for cell in row.split(",")]
+    if not any(cell.isdigit() for cell in found):
+        return [cell for cell in cells if not cell.isdigit()]
+    numbers = [int(cell) for cell in cells if cell.isdigit()]
+    return [str(number + step) for number in numbers for step in (-1, 0, 1)]
+
+
+def _wrong_turns(_: Sample, found: Sequence[str]) -> list[str]:
+    """Paths of a tree walked backwards, begun late, or walked back again."""
+    paths = [path.split("->") for path in found]
+    turned = [path[::-1] for path in paths] + [path[1:] for path in paths]
+    turned += [path + path[-2::-1] for path in paths]
+    return ["->".join(path) for path in turned]
+
+
+def _wrong_steps(_: Sample, found: Sequence[str]) -> list[str]:
+    """Keys of these paths at the places of the others, and at places there need not be."""
+    split = [path.rpartition("[") for path in found]
+    places = [*(place for place, _, _ in split), "obj", 'obj["subs"][0]', 'obj["subs"][1]']
+    return [f"{place}[{key}" for place in places for _, _, key in split]
+
+
+def _line_less(_: Sample, found: Sequence[str]) -> list[str]:
+    """Excerpts without one of their lines."""
+    lines = [answer.split("\n") for answer in found]
+    return [
+        "\n".join([*excerpt[:gap], *excerpt[gap + 1 :]])
+        for excerpt in lines
+        for gap in range(len(excerpt))
+        if len(excerpt) > 1
+    ]
+
+
+def _section_parts(sample: Sample, found: Sequence[str]) -> list[str]:
+    """What stands before the first heading, the whole text, and sections that lack a line."""
+    heading = _HEADINGS[sample.language].search(sample.text)
+    before = sample.text[: heading.start()].strip() if heading else ""
+    return [before, sample.text.strip(), *_line_less(sample, found)]
+
+
+_TREE_INTEGERS = (_edges, _none)
+_ROW_COUNTS = (_rows, _none)
+_TRUTHS = (_truth, _none)
+_KINDS: Mapping[str, tuple[_Kind, _NearMisses]] = {
+    "tree.1": _TREE_INTEGERS,
+    "tree.2": _TREE_INTEGERS,
+    "tree.3": (_paths, _wrong_turns),
+    "csv.1": (_cells, _cells_like),
+    "csv.2": _ROW_COUNTS,
+    "csv.3": _ROW_COUNTS,
+    "csv.4": _ROW_COUNTS,
+    "json.1": (_asking("id", _IDS), _line_less),
+    "yaml.1": (_asking("id", _IDS), _line_less),
+    "xml.1": (_asking("tag", _TAGS), _line_less),
+    "json.2": (_matches(_IDS), _names),
+    "yaml.2": (_matches(_IDS), _names),
+    "xml.2": (_matches(_TAGS), _names),
+    "json.3": _TRUTHS,
+    "yaml.3": _TRUTHS,
+    "xml.3": _TRUTHS,
+    "json.4": (_asking("value", _JSON_VALUES), _wrong_steps),
+    "yaml.4": (_asking("value", _YAML_VALUES), _wrong_steps),
+    "json.5": (_objects, _line_less),
+    "yaml.5": (_objects, _line_less),
+    **{f"{language}.1": (_bold, _none) for language in _HEADINGS},
+    **{f"{language}.2": (_sections, _section_parts) for language in _HEADINGS},
+    **{f"{language}.3": (_files, _none) for language in _HEADINGS},
 }

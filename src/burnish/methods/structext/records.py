@@ -112,11 +112,10 @@ def record(
         "usd": answer.usage.usd,
         "finish": answer.finish,
         "cached": answer.cached,
+        "choices": answer.choices,
     }
     if answer.raw:
         found["raw"] = answer.raw
-    if answer.choices:
-        found["choices"] = answer.choices
     if answer.error or answer.skipped:
         found["reason"] = answer.error or answer.skipped
     return found
