@@ -1,0 +1,79 @@
+"""Random draws that any process can repeat: a stream of integers made from a key alone.
+
+Seeding a Mersenne Twister costs as much as a small document, so the stream is SHAKE-128 of the
+key: the same on every machine, Python version and hash seed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from hashlib import shake_128
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+_FIRST_WORDS = 21  # one permutation of SHAKE-128 gives 168 bytes
+_MOST_WORDS = 4096
+
+
+class Draws:
+    """Uniform integers from one key; the n-th draw depends on the key and the draws before."""
+
+    __slots__ = ("_block", "_key", "_size", "_words")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._words: list[int] = list(_FIRST.unpack(shake_128(key).digest(8 * _FIRST_WORDS)))
+        self._block = 0
+        self._size = _FIRST_WORDS
+
+    def below(self, bound: int) -> int:
+        """Uniform in 0..bound-1, for bounds far below 2**64."""
+        try:
+            return self._words.pop() * bound >> 64
+        except IndexError:
+            self._refill()
+            return self._words.pop() * bound >> 64
+
+    def between(self, low: int, high: int) -> int:
+        """Uniform in low..high, both included."""
+        return low + self.below(high - low + 1)
+
+    def many(self, bound: int, count: int) -> list[int]:
+        """`count` draws uniform in 0..bound-1."""
+        words = self._words
+        while len(words) < count:
+            self._refill()
+        taken = words[-count:]
+        del words[-count:]
+        return [word * bound >> 64 for word in taken]
+
+    def huge(self, bound: int) -> int:
+        """Uniform in 0..bound-1 for a bound of any size."""
+        bits = bound.bit_length() + 64
+        number = 0
+        for _ in range(-(-bits // 64)):
+            number = number << 64 | self.below(1 << 64)
+        return number * bound >> -(-bits // 64) * 64
+
+    def pick(self, items: Sequence[Item]) -> Item:
+        """One of the items."""
+        return items[self.below(len(items))]
+
+    def shuffled(self, items: Sequence[Item]) -> list[Item]:
+        """The items in uniformly random order."""
+        result = list(items)
+        for last in range(len(result) - 1, 0, -1):
+            other = self.below(last + 1)
+            result[last], result[other] = result[other], result[last]
+        return result
+
+    def _refill(self) -> None:
+        self._block += 1
+        self._size = min(2 * self._size, _MOST_WORDS)
+        digest = shake_128(b"%b/%d" % (self._key, self._block)).digest(8 * self._size)
+        self._words[:0] = struct.unpack(f"<{self._size}Q", digest)
+
+
+_FIRST = struct.Struct(f"<{_FIRST_WORDS}Q")
