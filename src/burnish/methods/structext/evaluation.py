@@ -217,7 +217,7 @@ def _write(
         sample,
         answer,
         prompt=answerer.prompt_hash(sample),
-        document=hashlib.sha256(sample.text.encode()).hexdigest()[:16],
+        document=hashlib.sha256(sample.text.encode(errors="surrogatepass")).hexdigest()[:16],
         scores=scores,
     )
     book.rows[sample.id] = log.row(data, book.add(data))

@@ -19,6 +19,8 @@ from burnish.methods.structext import records as log
 from burnish.methods.structext.records import TAGS, Row, Source, Tag
 from burnish.methods.structext.scorers import Metric, metric_named, score_all
 
+_BATCH_CELLS = 2_000_000  # numbers held at once while resampling
+
 
 @dataclass(frozen=True)
 class Group:
@@ -334,14 +336,16 @@ def normalised_gain(
         return Gain({}, n, None, None, None)
     value = float(gained.sum() / room.sum())
     rng = np.random.default_rng(seed)
-    draws = np.empty(RESAMPLES)
-    for index in range(RESAMPLES):
-        chosen = rng.integers(len(room), size=len(room))
-        total = room[chosen].sum()
-        draws[index] = gained[chosen].sum() / total if total > 0 else np.nan
-    if np.isnan(draws).any():
+    gains, rooms = np.empty(RESAMPLES), np.empty(RESAMPLES)
+    batch = max(1, _BATCH_CELLS // len(room))
+    for start in range(0, RESAMPLES, batch):
+        size = min(batch, RESAMPLES - start)
+        chosen = rng.integers(len(room), size=(size, len(room)))
+        gains[start : start + size] = gained[chosen].sum(axis=1)
+        rooms[start : start + size] = room[chosen].sum(axis=1)
+    if (rooms <= 0).any():
         return Gain({}, n, value, None, None)
-    low, high = np.quantile(draws, (0.025, 0.975))
+    low, high = np.quantile(gains / rooms, (0.025, 0.975))
     return Gain({}, n, value, float(low), float(high))
 
 
