@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from transformers import (
 )
 
 from burnish.errors import AssetError
+from burnish.models import gguf_path, load_causal_lm
 
 TEMPLATE = (
     "{% for m in messages %}"
@@ -74,9 +76,16 @@ def mistral(tokenizer):
 @pytest.fixture(scope="session")
 def smollm2():
     """The embedded chat model, loaded once."""
-    from burnish.models import load_causal_lm
-
     try:
         return load_causal_lm("smollm2-135m-instruct")
+    except AssetError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """The embedded chat model's original file."""
+    try:
+        return gguf_path("smollm2-135m-instruct")
     except AssetError as missing:
         pytest.skip(str(missing))

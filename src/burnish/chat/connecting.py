@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from burnish.chat.budget import Budget
 from burnish.chat.protocol import ChatModel
 from burnish.errors import UsageError
@@ -74,16 +72,7 @@ def _llama_cpp(spec: str, *, parallel: int, n_ctx: int, threads: int | None) -> 
     from burnish.chat.llama_cpp import LlamaCppChat
 
     if spec.startswith("gguf:"):
-        spec = str(_original(spec.removeprefix("gguf:")))
+        from burnish.models import gguf_path
+
+        spec = str(gguf_path(spec.removeprefix("gguf:")))
     return LlamaCppChat(spec, n_ctx=n_ctx, parallel=parallel, threads=threads)
-
-
-def _original(asset: str) -> Path:
-    from burnish.assets import path
-
-    found = sorted(path(asset).rglob("*.gguf"))
-    if len(found) != 1:
-        raise UsageError(
-            f"gguf:{asset} wants an asset with one .gguf file, but {asset} has {len(found)}"
-        )
-    return found[0]

@@ -120,7 +120,7 @@ def read(model: PreTrainedModel, ids: Sequence[int], before: Read | None = None)
         use_cache=True,
         logits_to_keep=1,
     ).logits
-    return Read(ids, cache, logits[0, -1].float())
+    return Read(ids, cache, _precise(logits[0, -1]))
 
 
 def grow(
@@ -189,7 +189,7 @@ def log_probs(
     logits = batch.forward(model, torch.tensor(padded, device=model.device))
     for slot, row in enumerate(longer):
         wanted = torch.tensor(continuations[row][1:], device=logits.device)
-        own = logits[slot, : len(wanted)].float().log_softmax(-1)
+        own = _precise(logits[slot, : len(wanted)]).log_softmax(-1)
         scores[row].extend(own.gather(-1, wanted[:, None])[:, 0].tolist())
     return scores
 
@@ -285,7 +285,7 @@ class _Batch:
 
     def step(self, model: PreTrainedModel, tokens: list[int]) -> None:
         new = torch.tensor(tokens, device=self.mask.device)[:, None]
-        self.logits = self.forward(model, new)[:, -1].float()
+        self.logits = _precise(self.forward(model, new)[:, -1])
 
     @torch.inference_mode()
     def forward(self, model: PreTrainedModel, new: Tensor) -> Tensor:
@@ -385,6 +385,11 @@ def _draw(logits: Tensor, plan: Plan) -> int:
         ranked[ranked.cumsum(-1) - ranked >= plan.top_p] = 0
         odds = torch.zeros_like(odds).scatter(0, order, ranked)
     return int(torch.multinomial(odds, 1, generator=plan.generator))
+
+
+def _precise(logits: Tensor) -> Tensor:
+    """In single precision at least: half precision makes ties."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def _keys_values(cache: Cache) -> list[tuple[Tensor, Tensor]]:

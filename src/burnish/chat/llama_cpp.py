@@ -59,7 +59,7 @@ class LlamaCppChat:
         threads: int | None = None,
         parallel: int = 4,
     ) -> None:
-        if min(n_ctx, parallel, threads or 1) < 1:
+        if min(n_ctx, parallel, 1 if threads is None else threads) < 1:
             raise UsageError(
                 "n_ctx, parallel and threads must be at least 1, "
                 f"got {n_ctx}, {parallel} and {threads}"
@@ -70,6 +70,7 @@ class LlamaCppChat:
         self._n_ctx = n_ctx
         self._parallel = parallel
         self._in_flight = threading.Semaphore(parallel)
+        self._closed = False
         self._server: Any = _serve(_params(self._gguf, n_ctx, threads, parallel), self._gguf)
 
     @cached_property
@@ -92,6 +93,7 @@ class LlamaCppChat:
 
     def close(self) -> None:
         """Wait for what is in flight and free the model; a closed model answers no more."""
+        self._closed = True
         for _ in range(self._parallel):
             self._in_flight.acquire()
         self._server = None  # its destructor stops the threads and frees the weights
@@ -110,10 +112,14 @@ class LlamaCppChat:
 
     def _ask(self, request: Request) -> Reply:
         with self._in_flight:
-            if self._server is None:
+            if self._closed:
                 raise ChatError(f"{self._gguf.name} is closed; open it again to ask more")
             start = time.perf_counter()
-            answer = self._server.handle_chat_completions(_body(request))
+            try:
+                answer = self._server.handle_chat_completions(_body(request))
+            except (RuntimeError, ValueError) as error:
+                reason = " ".join(str(error).split())[:300]
+                raise ChatError(f"llama.cpp refused the request: {reason}") from error
             return _reply(answer, seconds=time.perf_counter() - start)
 
 

@@ -116,6 +116,10 @@ class ChatModel(Protocol):
 class ContinuationScorer(Protocol):
     """A model that can say how likely given continuations are (forced choice)."""
 
+    @property
+    def identity(self) -> str:
+        """Everything that changes what the model says, as for `ChatModel`."""
+
     def log_probs(
         self, messages: Sequence[Message], continuations: Sequence[str]
     ) -> list[list[float]]:
