@@ -23,6 +23,7 @@ from burnish.methods.structext.answerers import (
     reply_tokens,
 )
 from burnish.methods.structext.candidates import typed_answers
+from burnish.methods.structext.generate import build
 from burnish.methods.structext.prompts import messages
 from burnish.methods.structext.rules import RULES
 from burnish.methods.structext.sample import Difficulty, Sample, Shot
@@ -341,6 +342,26 @@ def test_forced_choice_gives_the_prompt_and_records_refusals():
 )
 def test_reply_tokens(answer, style, tokens):
     assert reply_tokens(answer, style) == tokens
+
+
+@pytest.mark.parametrize("profile", ["official", "corrected"])
+def test_generated_suites_have_an_oracle_a_floor_and_fair_choices(profile):
+    grid = ((1, 1), (1, 2), (2, 1))
+    suite = build(n=2, seed=1, grid=grid, profile=profile)
+    floor = Constant(build(n=10, seed=2, grid=grid, profile=profile))
+    scores = [
+        sum(
+            score(answer, one.answer, metric="exact", compare=one.compare)
+            for answer, one in zip(said(answerer, suite), suite, strict=True)
+        )
+        / len(suite)
+        for answerer in (floor, DocumentOrderOracle(), Oracle())
+    ]
+    assert scores[0] < 0.4
+    assert scores[1:] == [1.0, 1.0]
+    choice = ForcedChoice(ScriptedChat({}))
+    for one in suite:
+        assert len(choice.choices(one)) == (2 if one.task == "Syntax" else 5)
 
 
 def conformance() -> list[Sample]:
