@@ -121,10 +121,10 @@ def test_an_empty_suite_is_refused_before_anything_is_written(tmp_path: Path) ->
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize(("style", "tokens"), [("naive", 650), ("cot", 650 + 1024)])
+@pytest.mark.parametrize(("style", "tokens"), [("naive", 1300), ("cot", 1300 + 1024)])
 def test_the_reply_has_room_for_the_longest_answer(
     suite: Suite, tmp_path: Path, style: str, tokens: int
 ) -> None:
-    long = replace(suite[0], answer="x" * 1000)
+    long = replace(suite[0], answer="xyz " * 1000)
     folder = export_lm_eval(Suite((long,)), tmp_path, style=style)
     assert f"max_gen_toks: {tokens}\n" in (folder / f"{long.language}.yaml").read_text()

@@ -101,6 +101,9 @@ def test_the_curriculum_adds_larger_documents() -> None:
         ({"grid": ()}, ConfigError, "grid needs at least one value"),
         ({"languages": ("klingon",)}, UsageError, "klingon"),
         ({"rules": ("json.99",)}, UsageError, "json.99"),
+        ({"rules": ("json.1",), "languages": ("csv",)}, UsageError, "none of the rules"),
+        ({"shots": (-1,)}, UsageError, "shots counts from 0"),
+        ({"grid": ((9, 9),)}, UsageError, "node"),
         ({"metric": "beauty"}, UsageError, "unknown metric 'beauty'"),
     ],
 )

@@ -14,9 +14,10 @@ from inspect_ai.solver import TaskState, generate
 from jinja2 import Template
 
 from burnish.methods.structext.exports.folder import new_folder
+from burnish.methods.structext.exports.grading import answer_in, grade
 from burnish.methods.structext.prompts import messages
 from burnish.methods.structext.sample import Sample, Suite
-from burnish.methods.structext.scorers import Style, extract_answer, metric_named, score
+from burnish.methods.structext.scorers import Style, metric_named
 
 _TASK_FILE: Template = Template(
     '''"""StrucText-Eval: {{ samples }} questions.
@@ -60,18 +61,16 @@ def structext_scorer(
         metric_named(metric)
 
     async def score_answer(state: TaskState, target: Target) -> Score:
-        answer = extract_answer(state.output.completion, style)
-        values: dict[str, str | int | float | bool | None] = {
-            metric: score(
-                answer,
-                target.text,
-                metric=metric,
-                compare=state.metadata["compare"],
-                rule=state.metadata["rule"],
-            )
-            for metric in metrics
-        }
-        return Score(value=values, answer=answer)
+        reply = state.output.completion
+        values = grade(
+            reply,
+            target.text,
+            metrics=metrics,
+            style=style,
+            compare=state.metadata["compare"],
+            rule=state.metadata["rule"],
+        )
+        return Score(value=dict(values), answer=answer_in(reply, style))
 
     return score_answer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -13,13 +12,11 @@ from typing import Any
 import yaml
 from jinja2 import Template
 
+from burnish.methods.structext.answerers import reply_tokens
 from burnish.methods.structext.exports.folder import new_folder
 from burnish.methods.structext.prompts import messages
 from burnish.methods.structext.sample import Sample, Suite
 from burnish.methods.structext.scorers import Style, metric_named
-
-REASONING_TOKENS = 1024
-"""Room in the reply for the steps before the answer, for styles that ask for them."""
 
 _METRICS_FILE: Template = Template(
     '''"""Reading and scoring of the StrucText-Eval questions beside this file."""
@@ -29,8 +26,7 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from burnish.methods.structext import score
-from burnish.methods.structext.scorers import extract_answer
+from burnish.methods.structext.exports.grading import grade
 
 METRICS = {{ metrics }}
 STYLE = {{ style }}
@@ -42,13 +38,14 @@ def questions(language, **_):
 
 
 def process_results(doc, results):
-    answer = extract_answer(results[0], STYLE)
-    return {
-        metric: score(
-            answer, doc["answer"], metric=metric, compare=doc["compare"], rule=doc["rule"]
-        )
-        for metric in METRICS
-    }
+    return grade(
+        results[0],
+        doc["answer"],
+        metrics=METRICS,
+        style=STYLE,
+        compare=doc["compare"],
+        rule=doc["rule"],
+    )
 ''',
     keep_trailing_newline=True,
 )
@@ -110,7 +107,7 @@ def export_lm_eval(
     folder = new_folder(suite, directory)
     for language, samples in by_language.items():
         _write_lines(folder / f"{language}.jsonl", documents[language])
-        tokens = _reply_tokens(samples, style=style)
+        tokens = max(reply_tokens(sample.answer, style) for sample in samples)
         _write_yaml(folder / f"{language}.yaml", _task(language, metrics, tokens))
     _write_yaml(folder / "structext.yaml", _group(list(by_language), metrics))
     module = folder / "structext_metrics.py"
@@ -173,13 +170,6 @@ def _group(languages: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
         ],
         "metadata": {"version": 1.0},
     }
-
-
-def _reply_tokens(samples: Iterable[Sample], *, style: Style) -> int:
-    """The specification's max(64, 1.3 x reference), at a cautious two characters a token."""
-    longest = max(len(sample.answer) for sample in samples)
-    tokens = max(64, math.ceil(1.3 * longest / 2))
-    return tokens if style == "naive" else tokens + REASONING_TOKENS
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

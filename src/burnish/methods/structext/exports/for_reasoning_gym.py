@@ -18,10 +18,12 @@ from reasoning_gym.factory import (  # type: ignore[import-untyped]
 )
 
 from burnish.errors import ConfigError
-from burnish.methods.structext.generate import build
+from burnish.methods.structext.exports.grading import grade
+from burnish.methods.structext.generate import build, iter_build
 from burnish.methods.structext.prompts import messages
+from burnish.methods.structext.rules import RULES
 from burnish.methods.structext.sample import Profile, Sample
-from burnish.methods.structext.scorers import Style, extract_answer, metric_named, score
+from burnish.methods.structext.scorers import Style, metric_named
 
 NAME = "structext"
 _LEVELS = ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3))
@@ -43,6 +45,8 @@ class StructextGymConfig:
         shots: numbers of worked examples.
         hints: whether the rule hint is given.
         profile: of the generator.
+        simple_shots: draw the worked examples at depth 2, width 1, columns 6 for any cell.
+        max_nodes: refuse larger documents.
         prompt: wording, "release" or "paper".
         style: "naive", "cot" or "plan".
         metric: the reward, a name from `structext.METRICS`.
@@ -57,6 +61,8 @@ class StructextGymConfig:
     shots: Sequence[int] = (0,)
     hints: Sequence[bool] = (False,)
     profile: Profile = "corrected"
+    simple_shots: bool = False
+    max_nodes: int = 5000
     prompt: str = "release"
     style: Style = "naive"
     metric: str = "exact"
@@ -112,13 +118,15 @@ class StructextDataset(ProceduralDataset):  # type: ignore[misc]
         """Reward from 0 to 1 of a reply to `entry`; no reply gets 0."""
         if answer is None:
             return 0.0
-        return score(
-            extract_answer(answer, self.config.style),
+        (reward,) = grade(
+            answer,
             entry["answer"],
-            metric=self.config.metric,
+            metrics=[self.config.metric],
+            style=self.config.style,
             compare=entry["metadata"]["compare"],
             rule=entry["metadata"]["rule"],
-        )
+        ).values()
+        return reward
 
     def _draw(self, generator: Random) -> Sample:
         depth, width = generator.choice(self.config.grid)
@@ -131,6 +139,8 @@ class StructextDataset(ProceduralDataset):  # type: ignore[misc]
             n=1,
             seed=generator.getrandbits(32),
             profile=self.config.profile,
+            simple_shots=self.config.simple_shots,
+            max_nodes=self.config.max_nodes,
         )
         return sample
 
@@ -162,26 +172,33 @@ def reasoning_gym_dataset(size: int = 500, seed: int = 0, **settings: object) ->
     Args:
         size: items before the set is said to end.
         seed: of the whole set.
-        **settings: fields of `StructextGymConfig`: those of `structext.build` but `n`, and
-            `prompt`, `style` and `metric`.
+        **settings: fields of `StructextGymConfig`: those of `structext.build` but `n` and
+            `workers`, and `prompt`, `style` and `metric`.
 
     Raises:
         ConfigError: nothing to draw from.
-        UsageError: an unknown language, rule or metric.
+        UsageError: whatever `structext.build` refuses, or an unknown metric.
     """
     dataset: StructextDataset = create_dataset(NAME, size=size, seed=seed, **settings)
     return dataset
 
 
 def _rules(config: StructextGymConfig) -> tuple[str, ...]:
-    """The rules to draw from: those of the smallest suite that fits the config."""
-    smallest = build(
+    """The rules to draw from, once the generator has found nothing wrong with the config."""
+    iter_build(  # checks at once and draws nothing until it is iterated
         languages=config.languages,
         rules=config.rules,
-        grid=((1, 1),),
+        grid=config.grid,
         columns=config.columns,
-        n=1,
-        seed=0,
+        shots=config.shots,
+        hints=config.hints,
         profile=config.profile,
+        simple_shots=config.simple_shots,
+        max_nodes=config.max_nodes,
     )
-    return tuple(dict.fromkeys(sample.rule for sample in smallest))
+    return tuple(
+        rule.id
+        for rule in RULES.values()
+        if (config.languages is None or rule.language in config.languages)
+        and (config.rules is None or rule.id in config.rules)
+    )
