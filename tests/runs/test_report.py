@@ -206,6 +206,15 @@ def test_charts_are_one_accessible_svg_and_the_same_bytes(drawn):
     assert not re.search(r"\\mathdefault|20\d\d-\d\d-\d\d", svg)
 
 
+def test_long_names_stay_inside_the_picture():
+    names = ("a rather long series name", "another rather long name", "the longest of them all")
+    svg = draw(chart(series=tuple(Series(name=name, x=("a",), y=(1.0,)) for name in names)))
+    legend = re.findall(r'<text[^>]* x="([\d.]+)"[^>]*>([^<]*)</text>', svg)
+    ends = [float(x) + 7 * len(text) for x, text in legend if text in names]
+    assert len(ends) == 3
+    assert max(ends) <= 420
+
+
 def test_charts_follow_the_page_and_ignore_the_users_style():
     plain = draw(chart())
     with mpl.rc_context({"axes.edgecolor": "red", "font.size": 30}):

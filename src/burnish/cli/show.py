@@ -120,13 +120,21 @@ def _settings_table(settings: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     presets = list(settings[0]["presets"]) if settings else []
-    table = Table("setting", "what", "unit", "range", *presets, box=None, padding=(0, 2, 0, 0))
+    table = Table("setting", *presets, "what", box=None, padding=(0, 2, 0, 0))
     table.title, table.title_justify = "\nSettings", "left"
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:-1]:
+        column.max_width, column.overflow = 22, "fold"
     for setting in settings:
         values = [_value(value) for value in setting["presets"].values()]
-        about = (setting["name"], setting["help"], setting["unit"], _range(setting))
-        table.add_row(*map(_plain, (*about, *values)))
+        table.add_row(*map(_plain, (setting["name"], *values, _about(setting))))
     return table
+
+
+def _about(setting: dict[str, Any]) -> str:
+    """Help, unit and range of a setting, or its type where there is no range."""
+    limits = [setting["unit"], setting["range"] or setting["type"]]
+    return f"{setting['help']} ({'; '.join(filter(None, limits))})"
 
 
 def _claims_table(claims: list[dict[str, Any]]) -> Any:
@@ -147,10 +155,6 @@ def _plain(text: str) -> Any:
     from rich.text import Text
 
     return Text(text)
-
-
-def _range(setting: dict[str, Any]) -> str:
-    return str(setting["range"] or setting["type"])
 
 
 def _value(value: object) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import math
 import re
+import textwrap
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -90,9 +92,22 @@ def _lies_down(chart: Chart) -> bool:
 
 
 def _height(chart: Chart, lying: bool) -> float:
+    names = len(_legend(chart))
+    extra = 18 * (math.ceil(names / _legend_columns(chart)) - 1) if names else 0
     if not lying:
-        return _HEIGHT
-    return 90 + len(_categories(chart)) * max(25, 9 + 11 * len(chart.series))
+        return _HEIGHT + extra
+    return 90 + extra + len(_categories(chart)) * max(25, 9 + 11 * len(chart.series))
+
+
+def _legend(chart: Chart) -> list[str]:
+    names = [*(label for label, _ in chart.references), *(series.name for series in chart.series)]
+    return [name for name in names if name]
+
+
+def _legend_columns(chart: Chart) -> int:
+    """As many as fit beside each other, at seven pixels a letter and 44 for the key."""
+    widest = max(map(len, _legend(chart)), default=0) * 7 + 44
+    return max(1, min(3, int(_WIDTH // widest)))
 
 
 def _spread(series: Series) -> list[list[float]] | None:
@@ -125,7 +140,7 @@ def _bars(axes: Axes, chart: Chart, lying: bool) -> None:
         }
         (axes.barh if lying else axes.bar)(places, _values(series.y), thickness * 0.92, **look)
     if lying:
-        axes.set_yticks(range(len(categories)), categories)
+        axes.set_yticks(range(len(categories)), [textwrap.fill(name, 24) for name in categories])
         axes.invert_yaxis()
     else:
         axes.set_xticks(range(len(categories)), categories)
@@ -164,7 +179,7 @@ def _dress(figure: Figure, axes: Axes, chart: Chart, lying: bool) -> None:
         _logarithmic(axes.xaxis if lying else axes.yaxis)
     handles, labels = axes.get_legend_handles_labels()
     if any(labels):
-        figure.legend(handles, labels, loc="outside upper left", ncols=min(3, len(labels)))
+        figure.legend(handles, labels, loc="outside upper left", ncols=_legend_columns(chart))
 
 
 def _logarithmic(axis: Axis) -> None:
