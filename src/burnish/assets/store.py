@@ -57,7 +57,8 @@ def path(name: str) -> Path:
 
     Raises:
         UsageError: no such asset.
-        AssetMissing: it was not pulled, or a file is gone or cut short.
+        AssetMissing: it was not pulled.
+        AssetError: a file is gone or cut short.
     """
     wanted = asset(name)
     folder = _folder(wanted)
@@ -67,7 +68,7 @@ def path(name: str) -> Path:
     for file in wanted.files:
         there = folder / file.path
         if not there.is_file() or there.stat().st_size != file.size:
-            raise AssetMissing(
+            raise AssetError(
                 f"asset {name} is damaged: {there} should have {file.size} bytes; {remedy}"
             )
     return folder
@@ -78,8 +79,8 @@ def verify(name: str) -> Path:
 
     Raises:
         UsageError: no such asset.
-        AssetMissing: it was not pulled, or a file is gone or cut short.
-        AssetError: a file's content has changed.
+        AssetMissing: it was not pulled.
+        AssetError: a file is gone or has changed.
     """
     folder = path(name)
     if damaged := _damaged(asset(name), folder):

@@ -71,8 +71,12 @@ def path(name: str, as_json: bool) -> None:
 @_as_json
 def verify(names: tuple[str, ...], as_json: bool) -> None:
     """Hash the files of assets anew (of all that are here, if none is named)."""
-    wanted = _known(names) if names else [name for name in library.ASSETS if _path(name)]
-    problems = {name: _problem(name) for name in wanted}
+    found = {name: _problem(name) for name in _known(names)}
+    if not names:
+        found = {
+            n: problem for n, problem in found.items() if not isinstance(problem, AssetMissing)
+        }
+    problems = {name: str(problem) if problem else None for name, problem in found.items()}
     if as_json:
         rows = [{"name": name, "problem": problem} for name, problem in problems.items()]
         click.echo(json.dumps({"assets": rows}))
@@ -81,7 +85,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
             click.echo(f"{name}: unharmed", err=True)
     if failed := [problem for problem in problems.values() if problem]:
         raise AssetError("; ".join(failed))
-    if not wanted:
+    if not problems:
         click.echo("no asset is here; run: burnish assets pull", err=True)
 
 
@@ -106,13 +110,13 @@ def _row(name: str) -> dict[str, Any]:
 def _path(name: str) -> str | None:
     try:
         return str(library.path(name))
-    except AssetMissing:
+    except AssetError:
         return None
 
 
-def _problem(name: str) -> str | None:
+def _problem(name: str) -> AssetError | None:
     try:
         library.verify(name)
     except AssetError as error:
-        return str(error)
+        return error
     return None

@@ -65,7 +65,8 @@ def load_causal_lm(
         MissingExtra: torch or transformers is not installed.
     """
     model, tokenizer, identity = _load(spec, "AutoModelForCausalLM", dtype, device)
-    if tokenizer.pad_token is None:
+    rows = model.get_input_embeddings().weight.shape[0]
+    if tokenizer.pad_token is None or tokenizer.pad_token_id >= rows:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     tokenizer.padding_side = "left"
     model.generation_config.pad_token_id = tokenizer.pad_token_id
