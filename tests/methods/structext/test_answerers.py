@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +20,10 @@ from burnish.methods.structext.answerers import (
     CopyLastShot,
     DocumentOrderOracle,
     ForcedChoice,
+    OneByOne,
     Oracle,
     RandomTyped,
+    SimpleAnswerer,
     reply_tokens,
 )
 from burnish.methods.structext.candidates import typed_answers
@@ -117,26 +121,63 @@ def sample(rule: str, **changes) -> Sample:
 EVERY = [sample(rule) for rule in RULES]
 
 
-def said(answerer: Answerer, samples) -> list[str]:
-    found = dict(answerer.answers(samples))
+def said(answerer: Answerer | SimpleAnswerer, samples) -> list[str]:
+    asked = OneByOne(answerer) if isinstance(answerer, SimpleAnswerer) else answerer
+    found = dict(asked.answers(samples))
     assert sorted(found) == list(range(len(samples)))
     return [found[index].text for index in range(len(samples))]
 
 
 def test_every_answerer_is_one():
     model = ScriptedChat({})
-    for answerer in (
-        Oracle(),
-        DocumentOrderOracle(),
-        Constant(EVERY),
-        RandomTyped(),
-        CopyLastShot(),
-        ChatAnswerer(model),
-        ForcedChoice(model),
-    ):
+    simple = (Oracle(), DocumentOrderOracle(), Constant(EVERY), RandomTyped(), CopyLastShot())
+    for answerer in simple:
+        assert isinstance(answerer, SimpleAnswerer)
+        assert OneByOne(answerer).identity == answerer.identity
+    for answerer in (ChatAnswerer(model), ForcedChoice(model), OneByOne(Oracle())):
         assert isinstance(answerer, Answerer)
         assert answerer.identity
-    assert not isinstance(model, Answerer)
+    assert not isinstance(model, Answerer | SimpleAnswerer)
+
+
+class Crowd:
+    """Counts how many calls are in flight; one sample fails and one has no answer."""
+
+    def __init__(self) -> None:
+        self.now, self.most, self.lock = 0, 0, threading.Lock()
+
+    def answer(self, sample: Sample) -> str:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.01)
+        with self.lock:
+            self.now -= 1
+        if sample.rule == "csv.2":
+            raise ChatError("the line is down")
+        if sample.rule == "csv.3":
+            raise UsageError("nobody knows")
+        return sample.answer
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_any_object_that_answers_is_asked_that_many_at_once(concurrency):
+    crowd = Crowd()
+    found = dict(OneByOne(crowd, concurrency=concurrency).answers(EVERY))
+    assert sorted(found) == list(range(len(EVERY)))
+    assert crowd.most == concurrency
+    for index, one in enumerate(EVERY):
+        if one.rule == "csv.2":
+            assert found[index].error == "ChatError: the line is down"
+        elif one.rule == "csv.3":
+            assert "nobody knows" in found[index].skipped
+        else:
+            assert found[index].text == one.answer
+
+
+def test_a_concurrency_below_one_is_refused():
+    with pytest.raises(ConfigError, match="at least 1, got 0"):
+        OneByOne(Oracle(), concurrency=0)
 
 
 def test_oracles_solve_from_the_text_alone():
@@ -156,8 +197,8 @@ def test_only_the_oracle_takes_the_order_of_the_reference():
 
 def test_an_oracle_skips_what_the_text_does_not_answer():
     broken = sample("json.1", text="{", answer="?")
-    ((_, answer),) = Oracle().answers([broken])
-    assert "cannot be solved" in answer.skipped
+    ((_, answer),) = OneByOne(Oracle()).answers([broken])
+    assert "it has no answer" in answer.skipped
 
 
 def test_constant_says_the_most_frequent_reference_of_the_rule():

@@ -1,4 +1,4 @@
-"""StrucText-Eval: can a language model read structure-rich text?
+"""StrucText-Eval, a test of whether a language model can read structure-rich text.
 
 Gu et al., arXiv 2406.10621. Everything public is importable from here and loaded on first use:
 generating and solving need nothing but the standard library.
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ForcedChoice,
         Oracle,
         RandomTyped,
+        SimpleAnswerer,
     )
     from burnish.methods.structext.evaluation import evaluate
     from burnish.methods.structext.exports import (
@@ -52,6 +53,7 @@ _HOME = {
         "ForcedChoice",
         "Oracle",
         "RandomTyped",
+        "SimpleAnswerer",
     ),
     "evaluation": ("evaluate",),
     "exports": (
@@ -94,6 +96,7 @@ __all__ = [
     "RandomTyped",
     "Sample",
     "Shot",
+    "SimpleAnswerer",
     "Suite",
     "build",
     "evaluate",

@@ -9,7 +9,8 @@ import random
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, runtime_checkable
@@ -75,14 +76,66 @@ class Answerer(Protocol):
         """
 
 
-def _one_by_one(
-    samples: Sequence[Sample], answer: Callable[[Sample], str]
-) -> Iterator[tuple[int, Answer]]:
-    for index, sample in enumerate(samples):
+@runtime_checkable
+class SimpleAnswerer(Protocol):
+    """Anything that answers one sample; an `identity`, where it has one, names it in logs."""
+
+    def answer(self, sample: Sample) -> str:
+        """The answer; a `UsageError` says that the sample has none and skips it.
+
+        A `ChatError` is logged as a failed call and asked again on resume.
+        """
+
+
+class OneByOne:
+    """A `SimpleAnswerer` asked sample by sample, `concurrency` of them at once.
+
+    Args:
+        answerer: its `answer` is called from that many threads.
+        concurrency: at least 1; with 1 everything stays in the caller's thread.
+
+    Raises:
+        ConfigError: concurrency below 1.
+    """
+
+    def __init__(self, answerer: SimpleAnswerer, *, concurrency: int = 1) -> None:
+        if concurrency < 1:
+            raise ConfigError(f"concurrency must be at least 1, got {concurrency}")
+        self.answerer = answerer
+        self.concurrency = concurrency
+
+    @property
+    def identity(self) -> str:
+        """The answerer's, or the name of its class."""
+        named = getattr(self.answerer, "identity", None)
+        return str(named or type(self.answerer).__qualname__)
+
+    def prompt_hash(self, sample: Sample) -> str:
+        """The sample's id: how it is asked is the answerer's own affair."""
+        return sample.id
+
+    def answers(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Answer]]:
+        """See `Answerer.answers`."""
+        if self.concurrency == 1:
+            yield from enumerate(map(self._timed, samples))
+            return
+        pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="burnish-answer")
         try:
-            yield index, Answer(text=answer(sample))
+            asked = {pool.submit(self._timed, sample): i for i, sample in enumerate(samples)}
+            for done in as_completed(asked):
+                yield asked[done], done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _timed(self, sample: Sample) -> Answer:
+        start = time.perf_counter()
+        try:
+            text = self.answerer.answer(sample)
+        except ChatError as error:
+            return _failed(error)
         except UsageError as error:
-            yield index, Answer(skipped=f"the text cannot be solved: {error}")
+            return Answer(skipped=f"it has no answer: {error}")
+        return Answer(text=text, seconds=time.perf_counter() - start)
 
 
 class DocumentOrderOracle:
@@ -94,13 +147,9 @@ class DocumentOrderOracle:
 
     identity = "document-order-oracle"
 
-    def prompt_hash(self, sample: Sample) -> str:
-        """The sample's id: there is no prompt."""
-        return sample.id
-
-    def answers(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Answer]]:
-        """See `Answerer.answers`; what the text does not answer is skipped."""
-        return _one_by_one(samples, _solve)
+    def answer(self, sample: Sample) -> str:
+        """See `SimpleAnswerer.answer`; what the text does not answer is skipped."""
+        return _solve(sample)
 
 
 class Oracle:
@@ -111,15 +160,8 @@ class Oracle:
 
     identity = "oracle"
 
-    def prompt_hash(self, sample: Sample) -> str:
-        """The sample's id: there is no prompt."""
-        return sample.id
-
-    def answers(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Answer]]:
-        """See `Answerer.answers`; what the text does not answer is skipped."""
-        return _one_by_one(samples, self._answer)
-
-    def _answer(self, sample: Sample) -> str:
+    def answer(self, sample: Sample) -> str:
+        """See `SimpleAnswerer.answer`; what the text does not answer is skipped."""
         solved = _solve(sample)
         return sample.answer if _right(solved, sample) else solved
 
@@ -144,13 +186,9 @@ class Constant:
         """Names the table of answers."""
         return f"constant:{_sha(self.table)}"
 
-    def prompt_hash(self, sample: Sample) -> str:
-        """The sample's id: there is no prompt."""
-        return sample.id
-
-    def answers(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Answer]]:
-        """See `Answerer.answers`; a rule it was not fitted on gets an empty answer."""
-        return _one_by_one(samples, lambda sample: self.table.get(sample.rule, ""))
+    def answer(self, sample: Sample) -> str:
+        """See `SimpleAnswerer.answer`; a rule it was not fitted on gets an empty answer."""
+        return self.table.get(sample.rule, "")
 
 
 class RandomTyped:
@@ -170,15 +208,9 @@ class RandomTyped:
         """Names the seed."""
         return f"random-typed:{self.seed}"
 
-    def prompt_hash(self, sample: Sample) -> str:
-        """The sample's id: there is no prompt."""
-        return sample.id
-
-    def answers(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Answer]]:
-        """See `Answerer.answers`."""
-        return _one_by_one(
-            samples, lambda sample: next(typed_answers(sample, _rng(self.seed, sample)), "")
-        )
+    def answer(self, sample: Sample) -> str:
+        """See `SimpleAnswerer.answer`."""
+        return next(typed_answers(sample, _rng(self.seed, sample)), "")
 
 
 class CopyLastShot:
@@ -186,13 +218,9 @@ class CopyLastShot:
 
     identity = "copy-last-shot"
 
-    def prompt_hash(self, sample: Sample) -> str:
-        """The sample's id: there is no prompt."""
-        return sample.id
-
-    def answers(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Answer]]:
-        """See `Answerer.answers`."""
-        return _one_by_one(samples, lambda sample: sample.shots[-1].answer if sample.shots else "")
+    def answer(self, sample: Sample) -> str:
+        """See `SimpleAnswerer.answer`."""
+        return sample.shots[-1].answer if sample.shots else ""
 
 
 class ChatAnswerer:

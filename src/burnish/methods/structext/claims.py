@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from burnish.evidence import Claim, Point, Verdict
-from burnish.methods.structext import points as P
+from burnish.methods.structext import points as kinds
 
 PAPER = "Gu et al., arXiv 2406.10621v3"
 RELEASE = "measured on the October 2024 release"
 
 _FULL = "needs both numbers of shots; burnish run structext --preset cpu"
 _TRAIN = "needs training; burnish run structext --preset cpu"
-_MODEL = "needs a model that scores continuations; burnish run structext --model smollm2-135m-instruct"
+_MODEL = (
+    "needs a model that scores continuations; burnish run structext --model smollm2-135m-instruct"
+)
 
 Check = Callable[[Sequence[Point]], Verdict]
 
@@ -20,11 +22,11 @@ Check = Callable[[Sequence[Point]], Verdict]
 def _verdict(point: Point | None, holds: bool, note: str) -> Verdict:
     if point is None or point.value is None:
         return Verdict("not_tested", note=note)
-    return Verdict("holds" if holds else "fails", point.value, P.interval_of(point), note)
+    return Verdict("holds" if holds else "fails", point.value, kinds.interval_of(point), note)
 
 
 def _one(points: Sequence[Point], name: str, **tags: str | int) -> Point | None:
-    found = P.find(points, name, **tags)
+    found = kinds.find(points, name, **tags)
     return found[0] if found else None
 
 
@@ -32,7 +34,7 @@ def _low(point: Point | None) -> float:
     """The lower end of a point's interval, or the point itself."""
     if point is None or point.value is None:
         return float("-inf")
-    bounds = P.interval_of(point)
+    bounds = kinds.interval_of(point)
     return bounds[0] if bounds else point.value
 
 
@@ -50,16 +52,16 @@ def _contrast(name: str, *, at_least: float = 0.0, otherwise: str, **tags: str |
 
 
 def _beats_constant(points: Sequence[Point]) -> Verdict:
-    tags = {"answerer": P.GENERATED, "variant": P.variant_name(0), "by": "all"}
+    tags = {"answerer": kinds.GENERATED, "variant": kinds.variant_name(0), "by": "all"}
     point = _one(points, "normalised_gain_ratio", **tags)
     if point is None:
         return Verdict("not_tested", note="needs a model; drop --set model=none")
     floor = _one(
         points,
         "accuracy_percent",
-        answerer=P.CONSTANT,
-        metric=P.OFFICIAL,
-        variant=P.variant_name(0),
+        answerer=kinds.CONSTANT,
+        metric=kinds.OFFICIAL,
+        variant=kinds.variant_name(0),
         by="all",
     )
     note = f"{point.tags['n']} questions; the constant answer scores {_percent(floor)}"
@@ -88,8 +90,8 @@ def _close(name: str, published: float, within: float) -> Check:
 
     def check(points: Sequence[Point]) -> Verdict:
         point = _one(points, name, profile="official")
-        near = point is not None and point.value is not None
-        holds = near and abs((point.value or 0.0) - published) <= within  # type: ignore[union-attr]
+        value = point.value if point else None
+        holds = value is not None and abs(value - published) <= within
         note = f"{point.tags['n']} questions" if point else "no measurement"
         return _verdict(point, holds, note)
 
@@ -97,12 +99,12 @@ def _close(name: str, published: float, within: float) -> Check:
 
 
 def _every_language_gains(points: Sequence[Point]) -> Verdict:
-    gains = P.find(points, "training_gain_points", by="language")
+    gains = kinds.find(points, "training_gain_points", by="language")
     if not gains:
         return Verdict("not_tested", note=_TRAIN)
     least = min(gains, key=_low)
     flat = [str(gain.tags["group"]) for gain in gains if _low(gain) <= 0]
-    tasks = P.find(points, "training_gain_points", by="task")
+    tasks = kinds.find(points, "training_gain_points", by="task")
     idle = [str(gain.tags["group"]) for gain in tasks if _low(gain) <= 0]
     note = (
         f"least sure gain, of {least.tags['group']}; no sure gain in: "
@@ -158,7 +160,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{PAPER}, section 5",
         None,
         "points",
-        _contrast("1x1 over 2x1", answerer=P.CHOICE, otherwise=_MODEL),
+        _contrast("1x1 over 2x1", answerer=kinds.CHOICE, otherwise=_MODEL),
     ),
     Claim(
         "three-shot-helps",

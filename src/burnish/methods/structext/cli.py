@@ -13,7 +13,7 @@ import click
 from burnish.errors import BurnishError, UsageError
 
 if TYPE_CHECKING:
-    from burnish.methods.structext.answerers import Answerer
+    from burnish.methods.structext.answerers import Answerer, SimpleAnswerer
     from burnish.methods.structext.results import Evaluation
     from burnish.methods.structext.sample import Difficulty, Sample, Suite
 
@@ -29,7 +29,7 @@ _SUITE = click.argument("suite", metavar="SUITE.jsonl", type=click.Path(path_typ
 
 @click.group()
 def structext() -> None:
-    """Can this LLM read JSON, YAML, XML, CSV, trees, Markdown, LaTeX and Org?"""
+    """StrucText-Eval: can this LLM read JSON, YAML, XML, CSV, trees and markup."""
 
 
 def _cells(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> Any:
@@ -101,7 +101,7 @@ def generate(
     passes: int,
     out: Path,
     as_json: bool,
-    **dials: Any,  # noqa: ANN401 - the rest are build's own
+    **dials: Any,
 ) -> None:
     """Draw a fresh suite and write it as JSON Lines.
 
@@ -137,7 +137,7 @@ def solve(
     rule: str,
     question: str,
     difficulty: Difficulty | None,
-    profile: Any,  # noqa: ANN401 - one of PROFILES
+    profile: Any,
     as_json: bool,
 ) -> None:
     """Answer one question about a document from its text (FILE, or - for standard input)."""
@@ -188,7 +188,7 @@ def evaluate(
     leave_out_skipped: bool,
     by: tuple[str, ...],
     as_json: bool,
-    **settings: Any,  # noqa: ANN401 - who answers, and what it may cost
+    **settings: Any,
 ) -> None:
     """Ask a model or a baseline every question of a suite, and score the answers.
 
@@ -240,12 +240,12 @@ def _answerer(
     baseline: str | None,
     forced_choice: bool,
     prompt: str,
-    style: Any,  # noqa: ANN401 - checked by click
+    style: Any,
     max_new_tokens: int | None,
     temperature: float,
     seed: int,
     at_once: int,
-) -> Answerer:
+) -> Answerer | SimpleAnswerer:
     from burnish.chat import ContinuationScorer, connect
     from burnish.methods.structext.answerers import ChatAnswerer, ForcedChoice
 
@@ -271,10 +271,10 @@ def _answerer(
     )
 
 
-def _baseline(name: str, samples: Suite, seed: int) -> Answerer:
+def _baseline(name: str, samples: Suite, seed: int) -> SimpleAnswerer:
     from burnish.methods.structext import answerers
 
-    made: dict[str, Callable[[], Answerer]] = {
+    made: dict[str, Callable[[], SimpleAnswerer]] = {
         "oracle": answerers.Oracle,
         "document-order-oracle": answerers.DocumentOrderOracle,
         "constant": lambda: answerers.Constant(_another_draw(samples, seed)),
@@ -349,11 +349,7 @@ def export(suite: Path, target: str, out: Path, as_json: bool) -> None:
     from burnish.methods.structext import exports
     from burnish.methods.structext.sample import load
 
-    write = {
-        "inspect": exports.export_inspect,
-        "lm-eval": exports.export_lm_eval,
-        "datasets": exports.export_datasets,
-    }[target]
+    write = getattr(exports, f"export_{target.replace('-', '_')}")
     samples = load(suite)
     write(samples, out)
     _say({"samples": len(samples), "out": str(out)}, as_json, f"{len(samples)} samples: {out}")
@@ -373,7 +369,7 @@ def conformance(folder: Path, as_json: bool) -> None:
     _print_conformance(report, as_json)
 
 
-def _print_conformance(report: Any, as_json: bool) -> None:  # noqa: ANN401
+def _print_conformance(report: Any, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False))
     else:
@@ -383,10 +379,9 @@ def _print_conformance(report: Any, as_json: bool) -> None:  # noqa: ANN401
 
 
 def _show(found: Evaluation, by: Sequence[str], as_json: bool) -> None:
-    rows = [group.flat() for group in found.table(by)]
+    rows: list[dict[str, Any]] = [group.flat() for group in found.table(by)]
     if by:
-        total = {tag: "all" for tag in by}
-        rows += [total | group.flat() for group in found.table()]
+        rows += [{**dict.fromkeys(by, "all"), **group.flat()} for group in found.table()]
     _print_rows(
         rows,
         as_json,
@@ -399,9 +394,7 @@ def _show(found: Evaluation, by: Sequence[str], as_json: bool) -> None:
     )
 
 
-def _print_rows(
-    rows: Sequence[Mapping[str, Any]], as_json: bool, about: Mapping[str, Any]
-) -> None:
+def _print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, about: Mapping[str, Any]) -> None:
     """Rows as JSON, or as a table on standard output."""
     if as_json:
         click.echo(json.dumps({**about, "rows": list(rows)}, ensure_ascii=False))

@@ -55,9 +55,9 @@ class StructextConfig:
         bool, Field(description="also ask with the same number of examples drawn at 2x1")
     ] = False
     hints: Annotated[bool, Field(description="add the rule hint to the prompt")] = False
-    prompt: Annotated[
-        Literal["release", "paper"], Field(description="wording of the prompt")
-    ] = "release"
+    prompt: Annotated[Literal["release", "paper"], Field(description="wording of the prompt")] = (
+        "release"
+    )
     style: Annotated[
         Literal["naive", "cot", "plan"],
         Field(description="answer at once, think step by step, or plan first"),

@@ -14,7 +14,13 @@ from filelock import FileLock, Timeout
 from burnish.chat import Budget, ChatModel, Meter, Usage
 from burnish.errors import BudgetExceeded, UsageError
 from burnish.methods.structext import records as log
-from burnish.methods.structext.answerers import Answer, Answerer, ChatAnswerer
+from burnish.methods.structext.answerers import (
+    Answer,
+    Answerer,
+    ChatAnswerer,
+    OneByOne,
+    SimpleAnswerer,
+)
 from burnish.methods.structext.results import Evaluation, recorded_scores
 from burnish.methods.structext.sample import Sample
 from burnish.methods.structext.scorers import (
@@ -31,13 +37,14 @@ Progress = Callable[[int, int], None]
 
 def evaluate(
     suite: Iterable[Sample],
-    answerer: Answerer | ChatModel,
+    answerer: Answerer | SimpleAnswerer | ChatModel,
     *,
     prompt: str | None = None,
     style: Style | None = None,
     scorers: Sequence[str | JudgeScorer] = ("rouge_l_75", "exact"),
     log_dir: Path | str | None = None,
     resume: bool = True,
+    concurrency: int = 1,
     budget: Budget | None = None,
     count_skipped: bool = True,
     progress: Progress | None = None,
@@ -48,17 +55,19 @@ def evaluate(
     the next is taken: a killed run loses at most answers that had not been recorded. On resume
     those that are recorded are not asked again, failed calls are, a last line that was cut short
     goes, and metrics that the log does not have yet are computed from the recorded answers. What
-    is returned covers the whole log, old part and new. How many calls are in flight is the model's
-    own setting.
+    is returned covers the whole log, old part and new.
 
     Args:
         suite: samples. Equal ones (the same id) are asked and counted once.
-        answerer: or a chat model, which is asked as `ChatAnswerer(model, prompt=, style=)`.
+        answerer: anything with `answer(sample) -> str` or, for batches, `answers(samples)`; or a
+            chat model, which is asked as `ChatAnswerer(model, prompt=, style=)`.
         prompt: of a chat model, "release" by default; an answerer has its own.
         style: of a chat model, "naive" by default; an answerer has its own.
         scorers: names in `scorers.METRICS`, and at most one judge, which is asked at the end.
         log_dir: folder of the log; None keeps it in memory.
         resume: whether a log that is there may be continued.
+        concurrency: calls of `answer(sample)` at once; chat models and answerers of batches have
+            their own setting.
         budget: of this call, the judge's part aside. It ends the evaluation at the answer that
             passes a limit; that answer and all before are kept. Cached replies are free.
         count_skipped: whether samples that could not be asked score 0 or are left out.
@@ -75,7 +84,7 @@ def evaluate(
     """
     metrics = [metric_named(scorer) for scorer in scorers if isinstance(scorer, str)]
     judges = [scorer for scorer in scorers if isinstance(scorer, JudgeScorer)]
-    asked = _as_answerer(answerer, prompt, style)
+    asked = _as_answerer(answerer, prompt, style, concurrency)
     samples = {sample.id: sample for sample in suite}
     folder = None if log_dir is None else Path(log_dir)
     with _opened(folder, asked.identity, resume=resume) as book:
@@ -261,13 +270,18 @@ def _amend(book: _Book, name: str, scores: Mapping[str, float | None]) -> None:
 
 
 def _as_answerer(
-    answerer: Answerer | ChatModel, prompt: str | None, style: Style | None
+    answerer: Answerer | SimpleAnswerer | ChatModel,
+    prompt: str | None,
+    style: Style | None,
+    concurrency: int,
 ) -> Answerer:
-    if not isinstance(answerer, Answerer):
+    if not isinstance(answerer, Answerer | SimpleAnswerer):
         return ChatAnswerer(answerer, prompt=prompt or "release", style=style or "naive")
     if prompt is not None or style is not None:
         raise UsageError(
             f"prompt and style say how to ask a chat model, but {type(answerer).__name__} has its "
             "own way; set them there"
         )
-    return answerer
+    if isinstance(answerer, Answerer):
+        return answerer
+    return OneByOne(answerer, concurrency=concurrency)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from burnish.evidence import Interval, Point, paired_bootstrap, unpaired_bootstrap
-from burnish.methods.structext.results import Evaluation
+from burnish.methods.structext.results import Evaluation, Gain
 from burnish.methods.structext.sample import Sample
 from burnish.runs import Run
 
@@ -96,14 +96,11 @@ def log_gains(run: Run, asked: Asked) -> None:
             continue
         metric = EXACT if who == CHOICE else OFFICIAL
         for by in ((), ("language",), ("task",)):
-            for gain in evaluation.normalised_gain(
-                floor, ceiling, metric=metric, by=by, seed=SEED
-            ):
-                known = gain.value is not None and gain.low is not None and gain.high is not None
+            for gain in evaluation.normalised_gain(floor, ceiling, metric=metric, by=by, seed=SEED):
                 log_interval(
                     run,
                     "normalised_gain_ratio",
-                    Interval(gain.value, gain.low, gain.high) if known else None,
+                    _interval(gain),
                     answerer=who,
                     variant=variant,
                     metric=metric,
@@ -111,6 +108,12 @@ def log_gains(run: Run, asked: Asked) -> None:
                     group=str(next(iter(gain.by.values()), "all")),
                     n=gain.n,
                 )
+
+
+def _interval(gain: Gain) -> Interval | None:
+    if gain.value is None or gain.low is None or gain.high is None:
+        return None
+    return Interval(gain.value, gain.low, gain.high)
 
 
 def log_contrasts(run: Run, asked: Asked, variants: Mapping[str, Sequence[Sample]]) -> None:
@@ -147,8 +150,11 @@ def log_contrasts(run: Run, asked: Asked, variants: Mapping[str, Sequence[Sample
 def _compared(ours: str, baseline: str) -> bool:
     """Examples against none, and against easy ones."""
     zero = variant_name(0)
-    return ours != baseline and not ours.startswith("simple") and ours != zero and (
-        baseline in (zero, f"simple {ours}")
+    return (
+        ours != baseline
+        and not ours.startswith("simple")
+        and ours != zero
+        and (baseline in (zero, f"simple {ours}"))
     )
 
 

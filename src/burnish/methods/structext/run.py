@@ -22,6 +22,7 @@ from burnish.methods.structext.answerers import (
     ForcedChoice,
     Oracle,
     RandomTyped,
+    SimpleAnswerer,
 )
 from burnish.methods.structext.config import StructextConfig
 from burnish.methods.structext.evaluation import evaluate
@@ -111,7 +112,7 @@ def _fitting(
                 if count(messages(sample, prompt=config.prompt)) <= config.max_prompt_tokens:
                     fits.append(sample)
                 progress.advance()
-            kept[name] = Suite(fits)
+            kept[name] = Suite(tuple(fits))
             run.log("left_out_items", len(suite) - len(fits), variant=name)
     if not any(map(len, kept.values())):
         raise UsageError(
@@ -122,7 +123,7 @@ def _fitting(
 
 def _answerers(
     config: StructextConfig, seed: int, model: ChatModel | None, variant: str, suite: Suite
-) -> Iterator[tuple[str, Answerer]]:
+) -> Iterator[tuple[str, Answerer | SimpleAnswerer]]:
     """Who answers a variant: what does not read examples answers the one without them only."""
     if any(sample.shots for sample in suite):
         yield points.COPY, CopyLastShot()
@@ -131,8 +132,9 @@ def _answerers(
         yield points.IN_ORDER, DocumentOrderOracle()
         yield points.CONSTANT, Constant(_floor(config, seed, suite))
         yield points.RANDOM, RandomTyped(seed=seed)
-        if config.forced_choice and isinstance(model, ContinuationScorer):
-            yield CHOICE, ForcedChoice(model, prompt=config.prompt, seed=seed)
+        scorer: Any = model
+        if config.forced_choice and isinstance(scorer, ContinuationScorer):
+            yield CHOICE, ForcedChoice(scorer, prompt=config.prompt, seed=seed)
     if model:
         yield (
             GENERATED,
@@ -159,7 +161,9 @@ def _floor(config: StructextConfig, seed: int, suite: Suite) -> Suite:
     )
 
 
-def _ask(run: Run, who: str, variant: str, suite: Sequence[Sample], answerer: Answerer) -> Evaluation:
+def _ask(
+    run: Run, who: str, variant: str, suite: Sequence[Sample], answerer: Answerer | SimpleAnswerer
+) -> Evaluation:
     folder = run.artifact(f"logs/{_slug(who)}/{_slug(variant)}")
     with run.progress(len(suite), f"{who}, {variant}") as progress:
         return evaluate(

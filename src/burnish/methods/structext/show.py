@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from burnish.evidence import Point
-from burnish.methods.structext import points as P
+from burnish.methods.structext import points as kinds
 from burnish.methods.structext.defects import DEFECTS
 from burnish.runs import Chart, Run, Series, Table
 
-_ZERO = P.variant_name(0)
-_SHOWN = (P.GENERATED, P.CONSTANT, P.RANDOM, P.IN_ORDER)
+_ZERO = kinds.variant_name(0)
+_SHOWN = (kinds.GENERATED, kinds.CONSTANT, kinds.RANDOM, kinds.IN_ORDER)
 
 
 def draw(run: Run) -> None:
     """Declare every chart and table that the run's points allow."""
     points = run.points()
-    variants = list(dict.fromkeys(str(p.tags["variant"]) for p in P.find(points, "accuracy_percent")))
+    variants = list(
+        dict.fromkeys(str(p.tags["variant"]) for p in kinds.find(points, "accuracy_percent"))
+    )
     for chart in (
         _official(points, variants[0], "language"),
         _official(points, variants[0], "task"),
@@ -39,7 +41,7 @@ def draw(run: Run) -> None:
 def _series(name: str, points: Sequence[Point], groups: Sequence[str]) -> Series:
     by_group = {str(point.tags["group"]): point for point in points}
     found = [by_group.get(group) for group in groups]
-    bounds = [P.interval_of(point) if point else None for point in found]
+    bounds = [kinds.interval_of(point) if point else None for point in found]
     return Series(
         name=name,
         x=tuple(groups),
@@ -55,8 +57,8 @@ def _groups(points: Sequence[Point]) -> list[str]:
 
 def _official(points: Sequence[Point], variant: str, by: str) -> Chart | None:
     shown = {
-        who: P.find(
-            points, "accuracy_percent", answerer=who, variant=variant, metric=P.OFFICIAL, by=by
+        who: kinds.find(
+            points, "accuracy_percent", answerer=who, variant=variant, metric=kinds.OFFICIAL, by=by
         )
         for who in _SHOWN
     }
@@ -74,15 +76,15 @@ def _official(points: Sequence[Point], variant: str, by: str) -> Chart | None:
 
 
 def _forced(points: Sequence[Point], variant: str, by: str) -> Chart | None:
-    found = P.find(points, "accuracy_percent", answerer=P.CHOICE, metric=P.EXACT, by=by)
+    found = kinds.find(points, "accuracy_percent", answerer=kinds.CHOICE, metric=kinds.EXACT, by=by)
     if not found:
         return None
-    chance = P.find(points, "chance_percent", variant=variant)
+    chance = kinds.find(points, "chance_percent", variant=variant)
     return Chart(
         title=f"Forced choice by {'depth x width' if by == 'cell' else by}, {variant}",
         kind="bar",
         y_label="right choices (%)",
-        series=(_series(P.CHOICE, found, _groups(found)),),
+        series=(_series(kinds.CHOICE, found, _groups(found)),),
         references=tuple(("chance", point.value) for point in chance if point.value is not None),
         note="The likeliest of up to five answers, mean log-probability a token.",
     )
@@ -90,12 +92,12 @@ def _forced(points: Sequence[Point], variant: str, by: str) -> Chart | None:
 
 def _by_cell(points: Sequence[Point], variants: Sequence[str]) -> Chart | None:
     shown = {
-        variant: P.find(
+        variant: kinds.find(
             points,
             "accuracy_percent",
-            answerer=P.GENERATED,
+            answerer=kinds.GENERATED,
             variant=variant,
-            metric=P.OFFICIAL,
+            metric=kinds.OFFICIAL,
             by="cell",
         )
         for variant in variants
@@ -116,8 +118,8 @@ def _by_cell(points: Sequence[Point], variants: Sequence[str]) -> Chart | None:
 def _gains(points: Sequence[Point], variant: str, by: str) -> Chart | None:
     found = [
         point
-        for point in P.find(
-            points, "normalised_gain_ratio", answerer=P.GENERATED, variant=variant, by=by
+        for point in kinds.find(
+            points, "normalised_gain_ratio", answerer=kinds.GENERATED, variant=variant, by=by
         )
         if point.value is not None
     ]
@@ -127,7 +129,7 @@ def _gains(points: Sequence[Point], variant: str, by: str) -> Chart | None:
         title=f"Normalised gain by {by}, {variant}",
         kind="bar",
         y_label="gain over the constant answer (ratio)",
-        series=(_series(P.GENERATED, found, _groups(found)),),
+        series=(_series(kinds.GENERATED, found, _groups(found)),),
         references=(("constant answer", 0.0), ("document-order oracle", 1.0)),
         note="Below 0 the model reads worse than one fixed answer a rule scores.",
     )
@@ -135,7 +137,7 @@ def _gains(points: Sequence[Point], variant: str, by: str) -> Chart | None:
 
 def _trained(points: Sequence[Point], by: str) -> Chart | None:
     found = {
-        phase: P.find(points, "held_out_exact_percent", phase=phase, by=by)
+        phase: kinds.find(points, "held_out_exact_percent", phase=phase, by=by)
         for phase in ("before", "after")
     }
     if not found["after"]:
@@ -150,7 +152,7 @@ def _trained(points: Sequence[Point], by: str) -> Chart | None:
 
 
 def _losses(points: Sequence[Point]) -> Chart | None:
-    found = sorted(P.find(points, "training_loss_nats"), key=lambda point: point.step)
+    found = sorted(kinds.find(points, "training_loss_nats"), key=lambda point: point.step)
     if not found:
         return None
     return Chart(
@@ -169,13 +171,13 @@ def _losses(points: Sequence[Point]) -> Chart | None:
 
 def _summary(points: Sequence[Point]) -> Table:
     rows = []
-    for point in P.find(points, "accuracy_percent", by="all", metric=P.OFFICIAL):
+    for point in kinds.find(points, "accuracy_percent", by="all", metric=kinds.OFFICIAL):
         tags = point.tags
-        exact = P.find(
+        exact = kinds.find(
             points,
             "accuracy_percent",
             by="all",
-            metric=P.EXACT,
+            metric=kinds.EXACT,
             answerer=str(tags["answerer"]),
             variant=str(tags["variant"]),
         )
@@ -200,7 +202,7 @@ def _summary(points: Sequence[Point]) -> Table:
 def _defects(points: Sequence[Point]) -> Table:
     rows = []
     for name, what in DEFECTS.items():
-        pair = [P.find(points, name, profile=profile) for profile in ("official", "corrected")]
+        pair = [kinds.find(points, name, profile=profile) for profile in ("official", "corrected")]
         if any(pair):
             numbers = [found[0].value if found else None for found in pair]
             rows.append((what, *(None if n is None else round(n, 1) for n in numbers)))
@@ -215,12 +217,12 @@ def _contrasts(points: Sequence[Point]) -> Table:
     rows = [
         (
             str(point.tags["contrast"]),
-            str(point.tags.get("answerer", P.GENERATED)),
+            str(point.tags.get("answerer", kinds.GENERATED)),
             str(point.tags.get("variant", "")),
             int(point.tags["n"]),
             _with_bounds(point),
         )
-        for point in P.find(points, "difference_points")
+        for point in kinds.find(points, "difference_points")
     ]
     return Table(
         title="Contrasts",
@@ -232,6 +234,6 @@ def _contrasts(points: Sequence[Point]) -> Table:
 def _with_bounds(point: Point) -> str:
     if point.value is None:
         return "not scored"
-    bounds = P.interval_of(point)
+    bounds = kinds.interval_of(point)
     tail = f" [{bounds[0]:.1f}, {bounds[1]:.1f}]" if bounds else ""
     return f"{point.value:.1f}{tail}"

@@ -8,7 +8,8 @@ one pass over questions that are all distinct, so nothing is learnt by heart.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,10 +85,25 @@ def fine_tune(
             f"{training.max_tokens} tokens, got {len(rows)}; train fewer steps or build more"
         )
     random.Random(training.seed).shuffle(rows)
-    trainer = _trainer(model, tokenizer, rows[:wanted], training, folder, on_step)
-    trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")))
+    with _global_random_state():
+        trainer = _trainer(model, tokenizer, rows[:wanted], training, folder, on_step)
+        trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")))
     trained: Any = trainer.model
-    return trained.merge_and_unload() if training.lora_rank else trained
+    merged: PreTrainedModel = trained.merge_and_unload() if training.lora_rank else trained
+    return merged
+
+
+@contextmanager
+def _global_random_state() -> Iterator[None]:
+    """Puts back what the trainer, which seeds the whole process, changes."""
+    import numpy as np
+    import torch
+
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - what the trainer uses
+    with torch.random.fork_rng():
+        yield
+    random.setstate(python)
+    np.random.set_state(numpy)  # noqa: NPY002
 
 
 def _trainer(
@@ -99,7 +115,7 @@ def _trainer(
     on_step: Callable[[int, float], None],
 ) -> Trainer:
     from peft import LoraConfig, get_peft_model
-    from torch.nn import functional as F
+    from torch.nn.functional import cross_entropy
     from transformers import (
         DataCollatorForSeq2Seq,
         Trainer,
@@ -109,29 +125,30 @@ def _trainer(
     )
 
     class AnswerTrainer(Trainer):
-        """Projects to the vocabulary only where there is a label: the head is a fifth of the work."""
+        """Projects only labelled positions to the vocabulary, a fifth of the work otherwise."""
 
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
             base = model.get_base_model() if hasattr(model, "get_base_model") else model
             labels = inputs.pop("labels")[:, 1:]
             hidden = base.base_model(**inputs).last_hidden_state[:, :-1]
             scored = labels != IGNORED
-            return F.cross_entropy(base.lm_head(hidden[scored]), labels[scored])
+            return cross_entropy(base.lm_head(hidden[scored]), labels[scored])
 
     class Report(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and "loss" in logs:
                 on_step(state.global_step, float(logs["loss"]))
 
-    set_seed(training.seed)
+    trained: Any = model
     if training.lora_rank:
+        set_seed(training.seed)
         adapters = LoraConfig(
             r=training.lora_rank,
             lora_alpha=2 * training.lora_rank,
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         )
-        model = get_peft_model(model, adapters)
+        trained = get_peft_model(model, adapters)
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=training.steps,
@@ -150,7 +167,7 @@ def _trainer(
         remove_unused_columns=False,
     )
     return AnswerTrainer(
-        model=model,
+        model=trained,
         args=arguments,
         train_dataset=list(rows),
         data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True, label_pad_token_id=IGNORED),
