@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
 import sys
@@ -120,7 +121,7 @@ def test_is_converted_once_for_each_content_and_precision(written, own_cache, tm
 
 def test_what_is_no_gguf_is_one_line_and_leaves_nothing(tmp_path, own_cache):
     (tmp_path / "bad.gguf").write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(UsageError, match=r"transformers cannot read .*bad\.gguf: ") as caught:
+    with pytest.raises(UsageError, match=r"transformers cannot read bad\.gguf as GGUF: ") as caught:
         load_causal_lm(tmp_path / "bad.gguf")
     assert "\n" not in str(caught.value)
     assert kept(own_cache) == set()
@@ -165,3 +166,19 @@ def test_gguf_path_says_what_it_looked_for(tmp_path, monkeypatch, spec):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"no \.gguf file for .*: looked for an asset"):
         gguf_path(spec)
+
+
+def test_what_lies_beside_the_file_changes_nothing(written, tmp_path):
+    _, file = written
+    trace = tmp_path / "ran"
+    (tmp_path / "evil.py").write_text(f"open({str(trace)!r}, 'w')\n")
+    code = {"auto_map": {"AutoTokenizer": ["evil.T", "evil.T"], "AutoConfig": "evil.C"}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(code | {"eos_token": "a"}))
+    (tmp_path / "config.json").write_text(json.dumps(code | {"model_type": "evil"}))
+    (tmp_path / "chat_template.jinja").write_text("another")
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": 7}')
+    lm = load_causal_lm(file)
+    assert not trace.exists()
+    assert lm.tokenizer.eos_token == "</s>"
+    assert lm.tokenizer.chat_template.startswith("{% for m in messages %}")
+    assert lm.model.generation_config.eos_token_id == 2

@@ -8,6 +8,7 @@ from contextlib import redirect_stderr
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gguf  # noqa: F401  transformers needs it, and would say so less clearly
@@ -53,8 +54,11 @@ def _convert(file: Path, dtype: torch.dtype, folder: Path) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     if partial.exists():  # a conversion that was killed leaves one
         shutil.rmtree(partial)
-    model, tokenizer = _read(file, dtype)
+    partial.mkdir()
     try:
+        with TemporaryDirectory() as alone:  # transformers also reads what lies beside a file
+            (Path(alone) / file.name).symlink_to(file)
+            model, tokenizer = _read(Path(alone) / file.name, dtype)
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         partial.rename(folder)
@@ -64,7 +68,7 @@ def _convert(file: Path, dtype: torch.dtype, folder: Path) -> None:
 
 
 def _read(file: Path, dtype: torch.dtype) -> tuple[Any, Any]:
-    here = {"gguf_file": file.name, "local_files_only": True}
+    here = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
     plain = transformers.GgufConfig(dequantize=True)  # blocks can be neither trained nor saved
     try:
         with redirect_stderr(StringIO()):  # a progress bar there has no other switch
@@ -73,5 +77,6 @@ def _read(file: Path, dtype: torch.dtype) -> tuple[Any, Any]:
                 file.parent, dtype=dtype, quantization_config=plain, **here
             )
     except Exception as error:  # transformers raises whatever its parsers of a bad file trip over
-        raise UsageError(f"transformers cannot read {file}: {error}") from error
+        why = str(error).strip().partition("\n")[0]
+        raise UsageError(f"transformers cannot read {file.name} as GGUF: {why}") from error
     return model, tokenizer
