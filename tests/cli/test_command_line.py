@@ -103,6 +103,17 @@ def test_all_runs_every_method_in_its_own_folder_and_writes_one_report(burnish, 
     assert burnish("run", "all", "--seed", "2", "--resume", alone=True).returncode == 0
 
 
+def test_all_goes_on_past_a_method_that_fails_and_says_so(burnish, tmp_path):
+    folder = tmp_path / "tour" / "tiny-quick-seed0"
+    folder.mkdir(parents=True)
+    (folder / "thesis.tex").write_text("years of work")
+    done = burnish("run", "all", "--resume", "--json", "--out", "tour", alone=True)
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"runs": [], "report": None}
+    assert "holds something that is not a run" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("burnish: tiny failed")
+
+
 def test_committed_verdicts_are_shown_where_there_are_no_runs(burnish, tmp_path):
     result = json.loads(burnish("run", "tiny", "--out", "elsewhere", "--json").stdout)
     results = tmp_path / "benchmarks" / "results"

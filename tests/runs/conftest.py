@@ -8,7 +8,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))  # `demo_method` is found by its import string
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def demo():
     """Builds and executes runs of the demonstration method."""
     import demo_method

@@ -59,12 +59,18 @@ def chart(**changes):
     return Chart(**(options | changes))
 
 
-@pytest.fixture
-def page(demo, tmp_path):
-    demo(tmp_path / "first")
-    demo(tmp_path / "second", "rate=0.3", preset="cpu", seed=1)
-    target = write_report([tmp_path / "first", tmp_path / "second"], tmp_path / "out" / "r.html")
-    return Page(target.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, demo):
+    folder = tmp_path_factory.mktemp("home")
+    demo(folder / "first")
+    demo(folder / "second", "rate=0.3", preset="cpu", seed=1)
+    write_report([folder / "first", folder / "second"], folder / "out" / "r.html")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(home):
+    return Page((home / "out" / "r.html").read_text(encoding="utf-8"))
 
 
 def test_the_page_loads_nothing_from_anywhere(page):
@@ -90,7 +96,7 @@ def test_the_page_shows_what_the_folders_hold(page):
         assert words in page.text, words
 
 
-def test_links_lead_somewhere(page, tmp_path):
+def test_links_lead_somewhere(page, home):
     anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
     assert {"#run-1", "#run-2"} <= set(links)
@@ -98,7 +104,7 @@ def test_links_lead_somewhere(page, tmp_path):
         if link.startswith("#"):
             assert link[1:] in anchors
         elif not link.startswith("https://"):
-            assert (tmp_path / "out" / link).is_file()
+            assert (home / "out" / link).is_file()
 
 
 def test_ids_are_unique_though_two_runs_draw_one_chart(page):

@@ -238,7 +238,8 @@ def test_a_claim_check_that_breaks_is_a_bug_and_shows():
 
 
 KILLED = """
-    import sys, time
+    import signal, sys, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever it inherits
     sys.path.append({here!r})
     import demo_method
     from pathlib import Path

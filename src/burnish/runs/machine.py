@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,12 +30,17 @@ def versions() -> dict[str, str]:
     imported = {name.partition(".")[0] for name in sys.modules}
     names = {
         package
-        for module, packages in metadata.packages_distributions().items()
+        for module, packages in _packages().items()
         if module in imported
         for package in packages
     }
     found = {name.lower(): metadata.version(name) for name in names | {"burnish"}}
     return {"python": platform.python_version(), **dict(sorted(found.items()))}
+
+
+@cache
+def _packages() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()  # reads a file of every installed package
 
 
 def peak_mb() -> float:
