@@ -90,6 +90,9 @@ def test_weights_tokenizer_and_template_come_across(written, own_cache, capfd):
     assert lm.tokenizer.decode(lm.tokenizer("abc d")["input_ids"]) == "abc d"
     assert lm.tokenizer.chat_template.startswith("{% for m in messages %}")
     assert lm.identity.startswith("tiny.gguf@sha256:")
+    cache = own_cache / "converted"
+    assert capfd.readouterr() == ("", f"de-quantising tiny.gguf, this once, into {cache}\n")
+    load_causal_lm(file)
     assert capfd.readouterr() == ("", "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from contextlib import redirect_stderr
 from importlib import metadata
 from io import StringIO
@@ -22,6 +23,8 @@ from burnish.errors import BurnishError, UsageError
 def converted(file: Path, revision: str, *, dtype: torch.dtype, cache: Path) -> Path:
     """The weights of a .gguf file, de-quantised, as a model folder; made once and kept.
 
+    Says so on standard error when it starts.
+
     Args:
         file: the .gguf file.
         revision: hash of its content.
@@ -39,6 +42,8 @@ def converted(file: Path, revision: str, *, dtype: torch.dtype, cache: Path) -> 
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{folder.name}.lock"):
             if not folder.exists():
+                # Seconds to minutes during which nothing else would show.
+                print(f"de-quantising {file.name}, this once, into {cache}", file=sys.stderr)
                 _convert(file, dtype, folder)
     except BurnishError:
         raise
