@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
-from types import ModuleType
+from importlib import import_module
+from typing import Any
 
-__version__ = metadata.version("burnish")
+__version__: str
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Any registered method as a lazy attribute: `from burnish import structext`."""
+def __getattr__(name: str) -> Any:
+    """The version, and any registered method as a lazy attribute: `from burnish import structext`.
+
+    Both need the package's metadata; plain source on the path, without an installation, does not.
+    """
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("burnish")
     from burnish.registry import methods
 
     if name.startswith("_") or name not in (found := methods()):

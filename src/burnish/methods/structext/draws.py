@@ -1,32 +1,30 @@
 """Random draws that any process can repeat: a stream of integers made from a key alone.
 
-Seeding a Mersenne Twister costs as much as a small document, so the stream is SHAKE-128 of the
-key: the same on every machine, Python version and hash seed.
+Seeding a Mersenne Twister costs as much as a small document, so the stream is BLAKE2b of the key
+and a block number: the same on every machine, Python version and hash seed.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from hashlib import shake_128
+from hashlib import blake2b
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_FIRST_WORDS = 21  # one permutation of SHAKE-128 gives 168 bytes
-_MOST_WORDS = 4096
+_BLOCK = struct.Struct("<8Q")
 
 
 class Draws:
     """Uniform integers from one key; the n-th draw depends on the key and the draws before."""
 
-    __slots__ = ("_block", "_key", "_size", "_words")
+    __slots__ = ("_block", "_key", "_words")
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._words: list[int] = list(_FIRST.unpack(shake_128(key).digest(8 * _FIRST_WORDS)))
+        self._words: list[int] = list(_BLOCK.unpack(blake2b(key).digest()))
         self._block = 0
-        self._size = _FIRST_WORDS
 
     def below(self, bound: int) -> int:
         """Uniform in 0..bound-1, for bounds far below 2**64."""
@@ -51,6 +49,8 @@ class Draws:
 
     def huge(self, bound: int) -> int:
         """Uniform in 0..bound-1 for a bound of any size."""
+        if bound >> 32 == 0:
+            return self.below(bound)
         bits = bound.bit_length() + 64
         number = 0
         for _ in range(-(-bits // 64)):
@@ -71,9 +71,5 @@ class Draws:
 
     def _refill(self) -> None:
         self._block += 1
-        self._size = min(2 * self._size, _MOST_WORDS)
-        digest = shake_128(b"%b/%d" % (self._key, self._block)).digest(8 * self._size)
-        self._words[:0] = struct.unpack(f"<{self._size}Q", digest)
-
-
-_FIRST = struct.Struct(f"<{_FIRST_WORDS}Q")
+        digest = blake2b(b"%b#%d" % (self._key, self._block)).digest()
+        self._words[:0] = _BLOCK.unpack(digest)

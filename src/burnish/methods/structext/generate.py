@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any, NamedTuple, get_args
 
 from burnish.errors import UsageError
@@ -186,15 +186,15 @@ class _Lot(NamedTuple):
         draw: makes one.
         cell: its dials.
         shots: worked examples it gets.
-        variants: for each rule asked, its place among the language's rules, and the fields its
-            samples share, one set a hint.
+        asked: for each rule and hint, the rule's place among the language's rules, and the
+            fields that its samples share.
     """
 
     key: bytes
     draw: Callable[[Draws, Difficulty, Profile], list[Item]]
     cell: Difficulty
     shots: int
-    variants: list[tuple[int, list[dict[str, Any]]]]
+    asked: list[tuple[int, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -222,13 +222,11 @@ class _Plan:
 
     def _document(self, lot: _Lot, number: int) -> list[Sample]:
         items = lot.draw(Draws(b"%b/%d" % (lot.key, number)), lot.cell, self.profile)
+        if not lot.shots:
+            return [assemble(shared, items[place], ()) for place, shared in lot.asked]
         demos = [self._demo(lot, number, demo, items) for demo in range(lot.shots)]
-        samples = []
-        for place, variants in lot.variants:
-            text, question, answer = items[place]
-            worked = tuple([Shot(*demo[place]) for demo in demos]) if demos else ()
-            samples += [assemble(shared, text, question, answer, worked) for shared in variants]
-        return samples
+        worked = [tuple(starmap(Shot, of_one_rule)) for of_one_rule in zip(*demos, strict=True)]
+        return [assemble(shared, items[place], worked[place]) for place, shared in lot.asked]
 
     def _demo(self, lot: _Lot, number: int, demo: int, items: Sequence[Item]) -> list[Item]:
         """Worked example `demo`; in the corrected profile never the test document itself (D10)."""
@@ -261,10 +259,11 @@ class _Plan:
             draw=DRAW[language],
             cell=cell,
             shots=shots,
-            variants=[
-                (place, [self._fields(rule.id, cell, hint=hint) for hint in self.hints])
+            asked=[
+                (place, self._fields(rule.id, cell, hint=hint))
                 for place, rule in enumerate(rules_of(language))
                 if rule.id in self.chosen[language]
+                for hint in self.hints
             ],
         )
 

@@ -86,3 +86,14 @@ TAGS = Names(UPPER)
 """XML tags: A to Z."""
 PHRASES = Names(WORDS, " ")
 """Bold strings and XML contents: words with spaces."""
+_PAIRS = [f"{low} {high}" for high in WORDS for low in WORDS]
+
+
+def paragraph(index: int) -> str:
+    """`name(index, WORDS, " ")`, two digits at a time, for numbers of any size."""
+    parts = []
+    while index >= len(_PAIRS):
+        index, pair = divmod(index, len(_PAIRS))
+        parts.append(_PAIRS[pair])
+    parts.append(PHRASES.at(index))
+    return " ".join(parts)

@@ -84,9 +84,9 @@ class Sample:
 
 
 def assemble(
-    shared: Mapping[str, Any], text: str, question: str, answer: str, shots: tuple[Shot, ...]
+    shared: Mapping[str, Any], item: tuple[str, str, str], shots: tuple[Shot, ...]
 ) -> Sample:
-    """A sample whose other fields are all in `shared`.
+    """A sample of a text, question and answer, whose other fields are all in `shared`.
 
     A generator makes 200,000 samples a second, and a frozen dataclass's own constructor, which
     sets field by field, takes longer than drawing the document.
@@ -94,9 +94,7 @@ def assemble(
     sample = object.__new__(Sample)
     content = sample.__dict__
     content.update(shared)
-    content["text"] = text
-    content["question"] = question
-    content["answer"] = answer
+    content["text"], content["question"], content["answer"] = item
     content["shots"] = shots
     return sample
 

@@ -103,16 +103,21 @@ class Shape:
             node = self.parents[node]
         return trail[::-1]
 
-    def heading_path(self, node: int) -> str:
-        """Sibling positions from 1, innermost first, in the words of the release.
+    @cached_property
+    def heading_paths(self) -> tuple[str, ...]:
+        """(n,) sibling positions from 1, innermost first, in the words of the release.
 
         Only three levels have names: of a deeper node, the outermost three are told (D3).
         """
-        steps = [
-            f"{self.positions[step] + 1}th {section}"
-            for step, section in zip(self.trail(node)[1:], SECTIONS, strict=False)
-        ]
-        return " under ".join(reversed(steps))
+        paths = [""]
+        nodes = zip(self.levels[1:], self.parents[1:], self.positions[1:], strict=True)
+        for level, parent, position in nodes:
+            if level > len(SECTIONS):
+                paths.append(paths[parent])
+                continue
+            step = f"{position + 1}th {SECTIONS[level - 1]}"
+            paths.append(f"{step} under {paths[parent]}" if level > 1 else step)
+        return tuple(paths)
 
 
 _PRINTABLE_DIGITS = 15

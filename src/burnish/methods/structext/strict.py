@@ -90,7 +90,9 @@ class _YamlChecker:
         if entry is None:
             if not _PLAIN.fullmatch(rest):
                 raise _unread(rest, number)
-            self._continuation(column, number, is_item=is_item)
+            if is_item or not self._blocks:
+                raise _unread(rest, number)
+            self._continuation(column, number)
             return
         if is_item:
             self._blocks.append(_Block(column, is_sequence=False))
@@ -99,6 +101,10 @@ class _YamlChecker:
         self._before = self._value(entry["value"] or "", number)
 
     def _item(self, column: int, number: int) -> None:
+        if not self._blocks:
+            raise _unread("a list at the top", number)
+        if self._before == "plain" and column > self._blocks[-1].column:
+            raise _unread("a dash in running text", number)
         if self._before == "empty" and column >= self._blocks[-1].column:
             self._blocks.append(_Block(column, is_sequence=True))
             return
@@ -121,8 +127,8 @@ class _YamlChecker:
         if not self._blocks or self._blocks[-1] != (column, False):
             raise StructureError("the indentation fits no open block", line=number)
 
-    def _continuation(self, column: int, number: int, *, is_item: bool) -> None:
-        inside = bool(self._blocks) and column > self._blocks[-1].column and not is_item
+    def _continuation(self, column: int, number: int) -> None:
+        inside = column > self._blocks[-1].column
         if not inside or self._before not in ("plain", "empty"):
             raise StructureError("wanted a key and a colon", line=number)
         self._before = "plain"

@@ -25,47 +25,49 @@ _ASK: dict[Profile, list[str]] = {
 
 
 class _Frame(NamedTuple):
-    """The parts of a document that depend on its shape alone, one a node."""
+    """The parts of a document that depend on its shape alone, one a node.
+
+    Attributes:
+        opening: from the line break before the brace to the quote before the id.
+        separator: between the lines of the object.
+        subs: the line that opens the list, and closes it in a leaf.
+        bracket: the line that closes the list, in other nodes.
+        ended: that line and the brace.
+        closing: all that stands between a node's attributes and the next node's brace.
+    """
 
     opening: list[str]
     separator: list[str]
     subs: list[str]
     bracket: list[str]
-    brace: list[str]
+    ended: list[str]
     closing: list[str]
 
 
 @lru_cache(maxsize=32)
 def _frame(shape: Shape) -> _Frame:
-    indents = [" " * level for level in shape.levels]
+    separator = ["\n" + " " * level for level in shape.levels]
     leaf = [stop == node + 1 for node, stop in enumerate(shape.stops)]
     subs = [
-        f'\n{indent}"subs":[' + "]" * is_leaf for indent, is_leaf in zip(indents, leaf, strict=True)
+        f'{indent}"subs":[' + "]" * is_leaf for indent, is_leaf in zip(separator, leaf, strict=True)
     ]
     bracket = [
-        "" if is_leaf else f"\n{indent}]" for indent, is_leaf in zip(indents, leaf, strict=True)
+        "" if is_leaf else f"{indent}]" for indent, is_leaf in zip(separator, leaf, strict=True)
     ]
-    brace = [f"\n{indent}}}" for indent in indents]
-    return _Frame(
-        opening=[f'\n{indent}{{\n{indent}"id":"' for indent in indents],
-        separator=["\n" + indent for indent in indents],
-        subs=subs,
-        bracket=bracket,
-        brace=brace,
-        closing=_closing(shape, subs, bracket, brace),
-    )
-
-
-def _closing(shape: Shape, subs: list[str], bracket: list[str], brace: list[str]) -> list[str]:
-    """(n,) all that stands between a node's attributes and the next node's brace."""
+    ended = [f"{before}{indent}}}" for before, indent in zip(bracket, separator, strict=True)]
     closing = [
-        subs[node]
-        + "".join([bracket[ended] + brace[ended] for ended in closed])
-        + "," * bool(closed)
+        subs[node] + "".join([ended[at] for at in closed]) + "," * bool(closed)
         for node, closed in enumerate(shape.closed_after)
     ]
-    closing[-1] = closing[-1].rstrip(",")
-    return closing
+    closing[-1] = closing[-1].removesuffix(",")
+    return _Frame(
+        opening=[f'{indent}{{{indent}"id":"' for indent in separator],
+        separator=separator,
+        subs=subs,
+        bracket=bracket,
+        ended=ended,
+        closing=closing,
+    )
 
 
 def draw(draws: Draws, size: Difficulty, profile: Profile) -> list[Item]:
@@ -128,10 +130,14 @@ def _without_braces(draws: Draws, shape: Shape, heads: list[str], text: str, ask
     lost = draws.many(5, len(heads))
     if not any(lost):
         return (text, ask, "False")
-    brace = ["" if gone else brace for gone, brace in zip(lost, frame.brace, strict=True)]
-    closing = _closing(shape, frame.subs, frame.bracket, brace)
-    broken = "".join([head + tail for head, tail in zip(heads, closing, strict=True)])[1:]
-    return (broken, ask, "True")
+    parts: list[str] = []
+    for head, subs, closed in zip(heads, frame.subs, shape.closed_after, strict=True):
+        parts += (head, subs)
+        if closed:
+            parts += [frame.bracket[at] if lost[at] else frame.ended[at] for at in closed]
+            parts.append(",")
+    parts.pop()
+    return ("".join(parts)[1:], ask, "True")
 
 
 _ID = re.compile(r'"id":"([^"\\]*)",')

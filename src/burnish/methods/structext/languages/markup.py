@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
@@ -14,7 +14,7 @@ from burnish.errors import StructureError, UsageError
 from burnish.methods.structext.draws import Draws
 from burnish.methods.structext.languages.item import Asking, Item
 from burnish.methods.structext.languages.trees import ids_of, shape_of
-from burnish.methods.structext.names import LETTERS, PHRASES, WORDS, name
+from burnish.methods.structext.names import LETTERS, PHRASES, WORDS, paragraph
 from burnish.methods.structext.rules import rules_of
 from burnish.methods.structext.sample import Difficulty, Profile
 from burnish.methods.structext.shapes import SECTIONS, Shape, branching, complete
@@ -26,7 +26,7 @@ _NO_BOLD = "No bold texts presented in file."
 _COMMANDS = ("section", "subsection", "subsubsection", "paragraph", "subparagraph")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Markup:
     """What tells one markup language from another.
 
@@ -59,22 +59,6 @@ class Markup:
         rules = rules_of(self.language)
         profiles: tuple[Profile, ...] = ("official", "corrected")
         return {profile: [rule.ask(profile) for rule in rules] for profile in profiles}
-
-    def heading_templates(self, height: int, profile: Profile) -> list[str]:
-        """Heading lines for levels 0 (the root's plain id) to `height`."""
-        if self.language != "latex":
-            mark = "#" if self.language == "markdown" else "*"
-            return ["%s", *(mark * level + " %s" for level in range(1, height + 1))]
-        if profile == "official":  # levels 1 and 2 share a command (D2)
-            commands = ["sub" * (level - 2) + "section" for level in range(1, height + 1)]
-        else:
-            commands = list(_COMMANDS[:height])
-        if len(commands) < height:
-            raise UsageError(
-                f"LaTeX has {len(_COMMANDS)} levels of headings, a document of depth {height} "
-                "needs more; lower the depth"
-            )
-        return ["%s", *(f"\\{command}{{%s}}" for command in commands)]
 
     def level(self, heading: re.Match[str]) -> int:
         """The level a heading line says it has."""
@@ -120,6 +104,24 @@ ORG = Markup(
 )
 
 
+@cache
+def _heading_templates(markup: Markup, height: int, profile: Profile) -> list[str]:
+    """Heading lines for levels 0 (the root's plain id) to `height`."""
+    if markup.language != "latex":
+        mark = "#" if markup.language == "markdown" else "*"
+        return ["%s", *(mark * level + " %s" for level in range(1, height + 1))]
+    if profile == "official":  # levels 1 and 2 share a command (D2)
+        commands = ["sub" * (level - 2) + "section" for level in range(1, height + 1)]
+    else:
+        commands = list(_COMMANDS[:height])
+    if len(commands) < height:
+        raise UsageError(
+            f"LaTeX has {len(_COMMANDS)} levels of headings, a document of depth {height} "
+            "needs more; lower the depth"
+        )
+    return ["%s", *(f"\\{command}{{%s}}" for command in commands)]
+
+
 class _Paragraphs(NamedTuple):
     """The paragraphs of a document, and what stands out in them, in document order."""
 
@@ -133,7 +135,7 @@ def draw(markup: Markup, draws: Draws, size: Difficulty, profile: Profile) -> li
     shape = shape_of(draws, size, profile)
     nodes = len(shape)
     ids = ids_of(draws, nodes, profile)
-    templates = markup.heading_templates(size.depth, profile)
+    templates = _heading_templates(markup, size.depth, profile)
     write = _write_official if profile == "official" else _write_corrected
     paragraphs = write(markup, draws, nodes, int(size.depth * size.columns))
     sections = [
@@ -147,7 +149,7 @@ def draw(markup: Markup, draws: Draws, size: Difficulty, profile: Profile) -> li
         (text, bold, "\n".join(paragraphs.bold) or _NO_BOLD),
         (
             text,
-            walk % shape.heading_path(target),
+            walk % shape.heading_paths[target],
             "\n".join(sections[target : shape.stops[target]]),
         ),
         (text, images, "\n".join(paragraphs.images) or markup.no_image),
@@ -173,28 +175,27 @@ def _write_official(markup: Markup, draws: Draws, nodes: int, words: int) -> _Pa
     phrases = iter(PHRASES.take(below(26), nodes))
     stems = iter(LETTERS.take(100 + below(151), nodes))
     rest, digit = divmod(number, 26)
-    tail = name(rest, WORDS, " ")
+    tail = paragraph(rest)
     written = _Paragraphs([], [], [])
     for extras in draws.many(4, nodes):
         text = f"{WORDS[digit]} {tail}"
-        length = len(text)
         digit += 1
         if digit == 26:
             rest, digit = rest + 1, 0
-            tail = name(rest, WORDS, " ")
-        bold = image = ""
-        bold_at = image_at = 0
+            tail = paragraph(rest)
+        placed, resume_at = "", 0
         if extras & 1:
-            written.bold.append(next(phrases))
-            bold, bold_at = markup.bold % written.bold[-1], below(length)
-            image_at = bold_at
+            phrase = next(phrases)
+            written.bold.append(phrase)
+            resume_at = below(len(text))
+            placed = text[:resume_at] + markup.bold % phrase
         if extras & 2:
-            written.images.append(f"{next(stems)}.{_EXTENSIONS[below(4)]}")
-            image, image_at = markup.image % written.images[-1], below(length)
-            bold_at = bold_at if bold else image_at
-        written.texts.append(
-            f"{text[:bold_at]}{bold}{text[bold_at:image_at]}{image}{text[image_at:]}"
-        )
+            file = f"{next(stems)}.{_EXTENSIONS[below(4)]}"
+            written.images.append(file)
+            image_at = below(len(text))
+            placed += text[resume_at:image_at] + markup.image % file
+            resume_at = image_at
+        written.texts.append(placed + text[resume_at:])
     return written
 
 
@@ -247,9 +248,9 @@ def _read(markup: Markup, text: str) -> _Document:
 
 def _extract(document: _Document, pattern: re.Pattern[str], mark: str, marks: int) -> list[str]:
     found = []
-    for index, paragraph in enumerate(document.paragraphs()):
-        matches = pattern.findall(paragraph)
-        if paragraph.count(mark) != marks * len(matches):
+    for index, line in enumerate(document.paragraphs()):
+        matches = pattern.findall(line)
+        if line.count(mark) != marks * len(matches):
             raise StructureError(f"{mark} is opened and not closed", line=2 * index + 2)
         found += matches
     return found
@@ -269,7 +270,7 @@ def _real_levels(markup: Markup, document: _Document) -> tuple[int, ...]:
 def _official_levels(document: _Document, size: Difficulty) -> tuple[int, ...] | None:
     """Levels by preorder in the complete tree of that size, if the headings fit it."""
     levels = complete(size.depth, branching(size.depth, size.width)).levels
-    templates = LATEX.heading_templates(size.depth, "official")
+    templates = _heading_templates(LATEX, size.depth, "official")
     said = [heading["level"] for heading in document.headings]
     due = [templates[level].removeprefix("\\").removesuffix("{%s}") for level in levels[1:]]
     return levels if said == due else None

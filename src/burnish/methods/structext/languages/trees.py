@@ -64,7 +64,8 @@ class _Tree:
 
 def _read(text: str) -> _Tree:
     parents: dict[str, str] = {}
-    line_of: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    fathers: dict[str, int] = {}
     for number, line in enumerate(text.rstrip("\n").split("\n"), 1):
         father, arrow, child = line.partition("->")
         if not (father and arrow and child) or "->" in child or line.split() != [line]:
@@ -72,25 +73,26 @@ def _read(text: str) -> _Tree:
         if child in parents:
             raise StructureError(f"node {child!r} has a second father", line=number)
         parents[child] = father
-        line_of.setdefault(father, number)
-    roots = [node for node in line_of if node not in parents]
+        lines[child] = number
+        fathers.setdefault(father, number)
+    roots = [node for node in fathers if node not in parents]
     if not roots:
         raise StructureError("the edges go round in a circle, there is no root", line=1)
     if len(roots) > 1:
         raise StructureError(
-            f"wanted one root, got {roots[0]!r} and {roots[1]!r}", line=line_of[roots[1]]
+            f"wanted one root, got {roots[0]!r} and {roots[1]!r}", line=fathers[roots[1]]
         )
-    _check_connected(parents, roots[0], line_of)
+    _check_connected(parents, roots[0], lines)
     return _Tree(parents, roots[0])
 
 
-def _check_connected(parents: dict[str, str], root: str, line_of: dict[str, int]) -> None:
+def _check_connected(parents: dict[str, str], root: str, lines: dict[str, int]) -> None:
     good = {root}
     for node in parents:
         trail = []
         while node not in good:
             if node in trail:
-                raise StructureError(f"node {node!r} descends from itself", line=line_of[node])
+                raise StructureError(f"node {node!r} descends from itself", line=lines[node])
             trail.append(node)
             node = parents[node]
         good.update(trail)

@@ -27,12 +27,22 @@ _TAG_STARTS = 26 * 27
 
 
 class _Frame(NamedTuple):
-    """The parts of a document that do not depend on its attributes, one a node."""
+    """The parts of a document that do not depend on its attributes, one a node.
+
+    Attributes:
+        tags: its name.
+        opening: from the line break before the start tag to the name in it.
+        content: the line of content.
+        end_tag: the line of the end tag.
+        ended: both.
+        closing: all that stands between a node's attributes and the next node's start tag.
+    """
 
     tags: list[str]
     opening: list[str]
     content: list[str]
     end_tag: list[str]
+    ended: list[str]
     closing: list[str]
 
 
@@ -43,21 +53,15 @@ def _frame(shape: Shape, first_tag: int, first_phrase: int) -> _Frame:
     indents = ["\n" + " " * level for level in shape.levels]
     content = [f"{indent} {phrase}" for indent, phrase in zip(indents, phrases, strict=True)]
     end_tag = [f"{indent}</{tag}>" for indent, tag in zip(indents, tags, strict=True)]
+    ended = [line + end for line, end in zip(content, end_tag, strict=True)]
     return _Frame(
         tags=tags,
         opening=[f"{indent}<{tag}" for indent, tag in zip(indents, tags, strict=True)],
         content=content,
         end_tag=end_tag,
-        closing=_closing(shape, content, end_tag),
+        ended=ended,
+        closing=[">" + "".join([ended[at] for at in closed]) for closed in shape.closed_after],
     )
-
-
-def _closing(shape: Shape, content: list[str], end_tag: list[str]) -> list[str]:
-    """(n,) all that stands between a node's attributes and the next node's start tag."""
-    return [
-        ">" + "".join([content[node] + end_tag[node] for node in closed])
-        for closed in shape.closed_after
-    ]
 
 
 def draw(draws: Draws, size: Difficulty, profile: Profile) -> list[Item]:
@@ -103,9 +107,11 @@ def _without_end_tags(
     lost = draws.many(5, len(heads))
     if not any(lost):
         return (text, ask, "False")
-    end_tag = ["" if gone else end for gone, end in zip(lost, frame.end_tag, strict=True)]
-    closing = _closing(shape, frame.content, end_tag)
-    return (_HEADER + "".join([a + b for a, b in zip(heads, closing, strict=True)]), ask, "True")
+    parts = [_HEADER]
+    for head, closed in zip(heads, shape.closed_after, strict=True):
+        parts += (head, ">")
+        parts += [frame.content[at] if lost[at] else frame.ended[at] for at in closed]
+    return ("".join(parts), ask, "True")
 
 
 class _Element(NamedTuple):
