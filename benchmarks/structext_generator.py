@@ -1,4 +1,4 @@
-"""How fast StrucText-Eval documents are generated and solved, on one core.
+"""How fast StrucText-Eval documents are generated and solved, on one core, by its CPU time.
 
 `python benchmarks/structext_generator.py` prints the rows; `generation` and `solving` return them.
 The published figures are samples per second of the official generator, as measured for the
@@ -9,12 +9,12 @@ and the ones below at (3, 3).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from burnish.methods.structext.generate import iter_build
 from burnish.methods.structext.rules import LANGUAGES, RULES
-from burnish.methods.structext.sample import Profile, Sample
+from burnish.methods.structext.sample import Profile
 from burnish.methods.structext.solver import solve
 
 CELLS = ((1, 1), (2, 1), (2, 2), (3, 1), (3, 3))
@@ -34,7 +34,7 @@ def generation(
         languages: to measure.
         cells: pairs of depth and width.
         profile: of the generator.
-        seconds: to spend on each row; the best of three parts counts.
+        seconds: CPU time to spend on each row, in three runs; the fastest counts.
     """
     return [
         {
@@ -60,7 +60,7 @@ def solving(
     for depth, width in cells:
         for rule in RULES:
             samples = list(
-                _samples(rules=[rule], grid=[(depth, width)], profile=profile, n=documents)
+                iter_build(rules=[rule], grid=[(depth, width)], profile=profile, n=documents)
             )
             started = time.process_time()
             for sample in samples:
@@ -76,10 +76,6 @@ def solving(
                 }
             )
     return rows
-
-
-def _samples(**settings: Any) -> Iterator[Sample]:
-    return iter_build(**settings)
 
 
 def _published(language: str, cell: tuple[int, int]) -> str | None:
@@ -98,7 +94,7 @@ def _rate(language: str, cell: tuple[int, int], profile: Profile, seconds: float
         while True:
             started = time.process_time()
             made = sum(
-                1 for _ in _samples(languages=[language], grid=[cell], profile=profile, n=count)
+                1 for _ in iter_build(languages=[language], grid=[cell], profile=profile, n=count)
             )
             taken = time.process_time() - started
             if taken >= seconds:
