@@ -161,10 +161,10 @@ class EndpointChat:
         try:
             raw = client.chat.completions.with_raw_response.create(**self._body(request))
             return _Completion.model_validate_json(raw.content)
-        except openai.APITimeoutError as error:
-            raise ChatError(f"{self.identity} gave no answer in {timeout:g} s") from error
+        except openai.APITimeoutError:
+            raise ChatError(f"{self.identity} gave no answer in {timeout:g} s") from None
         except openai.APIStatusError as error:
-            # `from None`: the cause holds the request with the key in its headers
+            # `from None`, here and below: the cause holds the request with the key in its headers
             raise self._refusal(error) from None
         except openai.OpenAIError as error:
             raise ChatError(self._one_line(f"{error} {error.__cause__ or ''}")) from None
