@@ -16,6 +16,9 @@ _MODEL = (
     "needs a model that scores continuations; burnish run structext --model smollm2-135m-instruct"
 )
 
+ENOUGH = 200
+"""Questions below which an interval is too wide to call a claim about a model failed."""
+
 Check = Callable[[Sequence[Point]], Verdict]
 
 
@@ -45,10 +48,21 @@ def _contrast(name: str, *, at_least: float = 0.0, otherwise: str, **tags: str |
         point = _one(points, "difference_points", contrast=name, **tags)
         if point is None:
             return Verdict("not_tested", note=otherwise)
+        if (few := _too_few(point)) is not None:
+            return few
         holds = point.value is not None and point.value >= at_least and _low(point) > 0
         return _verdict(point, holds, f"{point.tags['n']} questions")
 
     return check
+
+
+def _too_few(point: Point) -> Verdict | None:
+    """The verdict where a model was asked too little for one, with what was measured."""
+    asked = int(point.tags["n"])
+    if asked >= ENOUGH:
+        return None
+    note = f"{asked} questions are too few to tell; burnish run structext --preset cpu"
+    return Verdict("not_tested", point.value, kinds.interval_of(point), note)
 
 
 def _beats_constant(points: Sequence[Point]) -> Verdict:
@@ -64,6 +78,8 @@ def _beats_constant(points: Sequence[Point]) -> Verdict:
         variant=kinds.variant_name(0),
         by="all",
     )
+    if (few := _too_few(point)) is not None:
+        return few
     note = f"{point.tags['n']} questions; the constant answer scores {_percent(floor)}"
     return _verdict(point, _low(point) > 0, note)
 

@@ -83,7 +83,7 @@ class StructextConfig:
         Field(ge=0, description="fine-tuning steps on fresh questions; 0 for none"),
     ] = 0
     train_batch: Annotated[int, Field(ge=1, description="questions in a training step")] = 8
-    learning_rate: Annotated[float, Field(gt=0, description="peak rate of AdamW")] = 2e-4
+    learning_rate: Annotated[float, Field(gt=0, description="peak rate of AdamW")] = 1e-3
     lora_rank: Annotated[
         int, Field(ge=0, description="rank of the LoRA adapters; 0 trains every weight")
     ] = 16

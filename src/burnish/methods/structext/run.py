@@ -69,6 +69,7 @@ def _variants(config: StructextConfig, seed: int) -> dict[str, Suite]:
     """The same questions about the same documents, without and with worked examples."""
     if config.data:
         return {points.GIVEN: _given(config.data)}
+    most = max(config.shots)
     shared: dict[str, Any] = {
         "languages": config.languages or None,
         "grid": config.cells,
@@ -77,15 +78,21 @@ def _variants(config: StructextConfig, seed: int) -> dict[str, Suite]:
         "seed": seed,
         "profile": config.profile,
         "hints": (config.hints,),
+        "shots": (most,),
     }
+    same = build(**shared)
+    simple = build(simple_shots=True, **shared) if config.simple_shots else Suite(())
     found: dict[str, Suite] = {}
     for shots in sorted(set(config.shots)):
-        found[variant_name(shots)] = build(shots=(shots,), **shared)
-        if shots and config.simple_shots:
-            found[variant_name(shots, simple=True)] = build(
-                shots=(shots,), simple_shots=True, **shared
-            )
+        found[variant_name(shots)] = _with_shots(same, shots)
+        if shots and simple:
+            found[variant_name(shots, simple=True)] = _with_shots(simple, shots)
     return found
+
+
+def _with_shots(suite: Suite, shots: int) -> Suite:
+    """The same questions with the first worked examples only, so that answers pair up."""
+    return Suite(tuple(replace(sample, shots=sample.shots[:shots]) for sample in suite))
 
 
 def _given(path: str) -> Suite:
