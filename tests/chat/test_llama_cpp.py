@@ -205,3 +205,14 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"cannot load .*fake\.gguf with a context of 256 tokens"):
         LlamaCppChat(tmp_path / "fake.gguf", n_ctx=128, parallel=2)
     assert [path.name for path in tmp_path.iterdir()] == ["fake.gguf"]
+
+
+def test_a_model_closed_at_once_does_not_hang(smollm2_gguf):
+    """In a process of its own, since a hang inside llama.cpp cannot be interrupted."""
+    code = (
+        "import sys\n"
+        "from burnish.chat import LlamaCppChat\n"
+        "for _ in range(8):\n"
+        "    LlamaCppChat(sys.argv[1], n_ctx=64, threads=1, parallel=1).close()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(smollm2_gguf)], check=True, timeout=120)

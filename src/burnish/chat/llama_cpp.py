@@ -174,7 +174,10 @@ def _serve(params: Any, gguf: Path) -> Any:
     try:
         if hasattr(socket, "AF_UNIX"):
             params.hostnames = [str(Path(home) / "llama.sock")]
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
+        # a server that is freed before its loop has begun waits for that loop for ever
+        server.handle_completions({"prompt": "a", "max_tokens": 1})
+        return server
     except RuntimeError as error:
         raise UsageError(
             f"llama.cpp cannot load {gguf} with a context of {params.n_ctx} tokens; check that "
