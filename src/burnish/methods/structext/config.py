@@ -98,7 +98,9 @@ class StructextConfig:
             "items": 10,
             "shots": (0, 3),
             "simple_shots": True,
+            "batch_size": 24,
             "train_steps": 300,
+            "held_out_items": 10,
         },
         "paper": {
             "profile": "official",
