@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)  ## run every method's quick preset on real weights and write one report
 	$(BIN)/burnish assets pull
-	$(BIN)/burnish run all --preset quick
+	$(BIN)/burnish run all --preset quick --resume
 
 test: $(STAMP)  ## the whole default suite
 	$(BIN)/burnish assets pull
@@ -36,7 +36,8 @@ docs: $(STAMP)  ## the documentation site, strictly, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(STAMP)  ## every benchmark: ours, the baseline and the ratio from one run
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/acceptance.py,$(wildcard benchmarks/[a-z]*.py)); do \
+		echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 acceptance: $(STAMP)  ## make acceptance METHOD=structext: the paper's claims at full scale, resumable
 	@test -n "$(METHOD)" || { echo "usage: make acceptance METHOD=name" >&2; exit 2; }

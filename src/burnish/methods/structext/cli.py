@@ -403,17 +403,25 @@ def _print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, about: Mapping
     from rich.table import Table
 
     table = Table(caption=", ".join(f"{name}: {value}" for name, value in about.items()))
-    for name in rows[0] if rows else ():
+    idle = {name for name in ("skipped", "errors") if not any(row.get(name) for row in rows)}
+    shown = [_with_bounds({k: v for k, v in row.items() if k not in idle}) for row in rows]
+    for name in shown[0] if shown else ():
         table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+    for row in shown:
+        table.add_row(*row.values())
     Console(file=sys.stdout).print(table)
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _with_bounds(row: Mapping[str, Any]) -> dict[str, str]:
+    """Cells of a row for people: a mean and its bounds are one."""
+    found = {}
+    for name, value in row.items():
+        if name.removesuffix("_low").removesuffix("_high") != name:
+            continue
+        low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+        text = f"{value:.2f}" if isinstance(value, float) else "-" if value is None else str(value)
+        found[name] = text if low is None else f"{text} [{low:.2f}, {high:.2f}]"
+    return found
 
 
 def _say(data: Mapping[str, Any], as_json: bool, line: str) -> None:

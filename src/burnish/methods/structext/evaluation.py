@@ -69,7 +69,8 @@ def evaluate(
         concurrency: calls of `answer(sample)` at once; chat models and answerers of batches have
             their own setting.
         budget: of this call, the judge's part aside. It ends the evaluation at the answer that
-            passes a limit; that answer and all before are kept. Cached replies are free.
+            passes a limit; that answer and all before are kept, calls in flight then are lost.
+            Cached replies are free.
         count_skipped: whether samples that could not be asked score 0 or are left out.
         progress: told (done, total) after every answer, with what the log already had counted in.
 

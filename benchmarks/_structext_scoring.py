@@ -1,13 +1,12 @@
 """Time the official score against its dictionary programme, and an evaluation against a bare loop.
 
 Both sides of a ratio run in one process, alternating, and the fastest of several rounds counts,
-since noise only ever adds. Functions return plain rows; `python benchmarks/structext_scoring.py`
-prints them as JSON.
+since noise only ever adds. Functions return plain rows, which
+`python benchmarks/structext.py` prints.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 import time
@@ -25,29 +24,31 @@ Row = dict[str, str | int | float | None]
 
 
 def rouge_rows(sizes: Sequence[int] = (100, 1000, 5000), *, seed: int = 0) -> list[Row]:
-    """Seconds a pair of unequal texts of so many words, by vocabulary, ours and dictionary table.
+    """Seconds a pair of unequal texts of so many words, ours and the naive dynamic programme.
 
-    The table is that of PyPI `rouge` 1.0.1, one dictionary entry for each pair of words, walked
-    back in a loop instead of by recursion, which overflows beyond about 980 words. At 5,000 words
-    it would take 25 million entries (several gigabytes), so it is measured up to 1,000.
+    The programme is that of PyPI `rouge` 1.0.1: one dictionary entry for each pair of words up to
+    1,000 words. Longer texts get lists for a table, since 25 million entries would take gigabytes;
+    both walk back in a loop instead of by recursion, which overflows beyond about 980 words.
     """
     rng = random.Random(seed)
     rows: list[Row] = []
     for words in sizes:
+        naive, rounds = (dictionary_rouge_l, 5) if words <= 1000 else (list_rouge_l, 1)
         for kind, vocabulary in (("distinct", 10 * words), ("repeated", max(2, words // 20))):
             ours = [f"w{rng.randrange(vocabulary)}" for _ in range(words)]
             theirs = [word if rng.random() < 0.8 else "other" for word in ours]
             pair = " ".join(ours), " ".join(theirs)
-            slow_side = partial(dictionary_rouge_l, *pair) if words <= 1000 else None
-            fast, slow = _alternate(partial(rouge_l, *pair), slow_side, rounds=5)
+            assert abs(rouge_l(*pair) - naive(*pair)) < 1e-9
+            fast, slow = _alternate(partial(rouge_l, *pair), partial(naive, *pair), rounds=rounds)
             rows.append(
                 {
                     "what": "rouge_l",
                     "words": words,
                     "vocabulary": kind,
+                    "baseline": naive.__name__,
                     "burnish_s": fast,
-                    "dictionary_s": slow,
-                    "speedup_ratio": slow / fast if slow else None,
+                    "baseline_s": slow,
+                    "speedup_ratio": slow / fast,
                 }
             )
     return rows
@@ -65,12 +66,31 @@ def dictionary_rouge_l(hypothesis: str, reference: str) -> float:
                 table[i, j] = table[i - 1, j - 1] + 1
             else:
                 table[i, j] = max(table[i - 1, j], table[i, j - 1])
+    return _walked_back(rows, columns, lambda i, j: table[i, j])
+
+
+def list_rouge_l(hypothesis: str, reference: str) -> float:
+    """The same with a list of lists for a table."""
+    rows, columns = reference.split(), hypothesis.split()
+    table = [[0] * (len(columns) + 1)]
+    for word in rows:
+        above, row = table[-1], [0]
+        for j, other in enumerate(columns):
+            row.append(above[j] + 1 if word == other else max(above[j + 1], row[j]))
+        table.append(row)
+    return _walked_back(rows, columns, lambda i, j: table[i][j])
+
+
+def _walked_back(
+    rows: Sequence[str], columns: Sequence[str], length: Callable[[int, int], int]
+) -> float:
+    """F of the distinct words on one longest common subsequence."""
     found, i, j = set(), len(rows), len(columns)
     while i and j:
         if rows[i - 1] == columns[j - 1]:
             found.add(rows[i - 1])
             i, j = i - 1, j - 1
-        elif table[i - 1, j] > table[i, j - 1]:
+        elif length(i - 1, j) > length(i, j - 1):
             i -= 1
         else:
             j -= 1
@@ -96,7 +116,6 @@ def overhead_rows(items: int = 1000, *, call_seconds: float = 0.001, rounds: int
                 partial(bare_loop, _suite(items), answerer),
                 rounds=rounds,
             )
-        assert bare is not None
         rows.append(
             {
                 "what": "evaluate",
@@ -166,21 +185,16 @@ def _suite(items: int) -> list[Sample]:
 
 
 def _alternate(
-    ours: Callable[[], object], other: Callable[[], object] | None, *, rounds: int
-) -> tuple[float, float | None]:
+    ours: Callable[[], object], other: Callable[[], object], *, rounds: int
+) -> tuple[float, float]:
     """Fastest seconds of each side over rounds that take turns, after one that does not count."""
     best, best_other = float("inf"), float("inf")
     for number in range(rounds + 1):
         start = time.perf_counter()
         ours()
         between = time.perf_counter()
-        if other is not None:
-            other()
+        other()
         end = time.perf_counter()
         if number:
             best, best_other = min(best, between - start), min(best_other, end - between)
-    return best, best_other if other is not None else None
-
-
-if __name__ == "__main__":
-    print(json.dumps(rouge_rows() + overhead_rows(), indent=1))
+    return best, best_other

@@ -1,6 +1,6 @@
 """How fast StrucText-Eval documents are generated and solved, on one core, by its CPU time.
 
-`python benchmarks/structext_generator.py` prints the rows; `generation` and `solving` return them.
+`generation` and `solving` return plain rows, which `python benchmarks/structext.py` prints.
 The published figures are samples per second of the official generator, as measured for the
 specification this package was written to: 85,000 to 230,000 at (1, 1) depending on the language,
 and the ones below at (3, 3).
@@ -102,13 +102,3 @@ def _rate(language: str, cell: tuple[int, int], profile: Profile, seconds: float
             count = max(count + 1, int(count * min(10.0, 1.2 * seconds / max(taken, 1e-6))))
         best = max(best, made / taken)
     return best
-
-
-def main() -> None:
-    """Print every row."""
-    for row in [*generation(), *generation(profile="corrected"), *solving()]:
-        print("  ".join(f"{name}={value}" for name, value in row.items()))
-
-
-if __name__ == "__main__":
-    main()
