@@ -2,7 +2,8 @@
 
 Between `<!-- settings -->` and `<!-- end -->` goes what the config says; between `<!-- claims -->`
 and `<!-- end -->` the verdicts of `benchmarks/results/NAME.json`; between `<!-- points QUERY -->`
-and `<!-- end -->` its points, QUERY being `name tag=value ... : column tag, row tag`.
+and `<!-- end -->` its points of one name, QUERY being `name; tag=value; ... : row tag, column tag`;
+between `<!-- labelled MODULE:LABELS, TAG -->` and `<!-- end -->` one row for each name in LABELS.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from burnish.registry import methods
+from burnish.registry import methods, resolve
 from burnish.runs import describe
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
-BLOCK = re.compile(r"(<!-- (settings|claims|points|machine)(.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"(<!-- (settings|claims|points|labelled|machine)(.*?) -->\n).*?(<!-- end -->)", re.DOTALL
+)
 
 
 def page(name: str) -> str:
@@ -34,6 +37,8 @@ def page(name: str) -> str:
             rows = claims(results)
         elif kind == "points":
             rows = points(results, query)
+        elif kind == "labelled":
+            rows = labelled(results, query)
         else:
             rows = [machine(results)]
         return f"{head}\n" + "\n".join(rows) + f"\n\n{end}"
@@ -100,12 +105,31 @@ def points(results: Mapping[str, Any], query: str) -> list[str]:
     )
 
 
+def labelled(results: Mapping[str, Any], query: str) -> list[str]:
+    """Points of many names: a row for each label, a column for each value of a tag."""
+    target, tag = (part.strip() for part in query.split(","))
+    labels: Mapping[str, str] = resolve(target)
+    found = {
+        (point["name"], point[tag]): point["value"]
+        for point in results["points"]
+        if point["name"] in labels
+    }
+    columns = list(dict.fromkeys(value for _, value in found))
+    return table(
+        ("", *columns),
+        (
+            (label, *(_number(found.get((name, column))) for column in columns))
+            for name, label in labels.items()
+        ),
+    )
+
+
 def machine(results: Mapping[str, Any]) -> str:
     """When, on what and for how long."""
     hardware, versions = results["hardware"], results["versions"]
     return (
-        f"Measured in {results['seconds'] / 60:.0f} minutes, peak {results['peak_mb']:.0f} MB, seed "
-        f"{results['seed']}, on {hardware.get('cpu', 'an unnamed processor')} "
+        f"Measured in {results['seconds'] / 60:.0f} minutes, peak {results['peak_mb']:.0f} MB, "
+        f"seed {results['seed']}, on {hardware.get('cpu', 'an unnamed processor')} "
         f"({hardware.get('cores', '?')} cores) with torch {versions['torch']} and transformers "
         f"{versions['transformers']}; every point is in `benchmarks/results/`."
     )

@@ -6,7 +6,7 @@ import math
 import re
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -142,8 +142,7 @@ class Run:
         self._points[key(point)] = point
         self._file.write((to_json(asdict(point) | extra) + "\n").encode())
         self._file.flush()
-        if time.monotonic() - self._saved > _SAVE_SECONDS:
-            self.save()
+        self._beat()
 
     def points(self) -> tuple[Point, ...]:
         """Every measurement, in order of first appearance, the last value of each."""
@@ -188,7 +187,11 @@ class Run:
 
     def progress(self, total: int, label: str) -> Progress:
         """A context manager with `advance(amount=1)`: a bar on a terminal, lines in a log."""
-        return progress(total, label)
+        return _Beating(progress(total, label), self._beat)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._saved > _SAVE_SECONDS:
+            self.save()
 
     def conclude(self, claims: Sequence[Finding]) -> None:
         """The work is done, and this is what it says of the claims."""
@@ -226,6 +229,29 @@ class Run:
         if slug not in self.manifest.figures:
             self.manifest.figures.append(slug)
         self.save()
+
+
+class _Beating:
+    """A progress that keeps the manifest's wall time up to date, for runs that are killed."""
+
+    def __init__(self, inner: Progress, beat: Callable[[], None]) -> None:
+        self._inner, self._beat = inner, beat
+
+    def __enter__(self) -> Self:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._inner.__exit__(kind, error, trace)
+
+    def advance(self, amount: int = 1) -> None:
+        self._inner.advance(amount)
+        self._beat()
 
 
 def _check_name(name: str) -> None:

@@ -81,6 +81,15 @@ def test_simple_shots_are_drawn_at_the_easy_dials():
         for shot in sample.shots:
             assert solve(shot.text, shot.question, sample.rule, SIMPLE) == shot.answer
             assert len(shot.text) < len(sample.text)
+    for rule in ("tree.1", "latex.2"):
+        assert len({sample.shots for sample in suite if sample.rule == rule}) == 1
+
+
+def test_simple_shots_are_those_of_any_other_cell():
+    settings = {"rules": ["json.2"], "shots": (2,), "simple_shots": True, "seed": 4}
+    (small,) = build(grid=[(1, 1)], **settings)
+    (large,) = build(grid=[(2, 2)], **settings)
+    assert small.shots == large.shots
 
 
 def test_no_corrected_item_is_among_its_own_shots():

@@ -196,6 +196,7 @@ def evaluate(
     """
     from burnish.chat import Budget, connect
     from burnish.methods.structext.evaluation import evaluate as ask
+    from burnish.methods.structext.evaluation import reporting
     from burnish.methods.structext.sample import load
     from burnish.methods.structext.scorers import JudgeScorer
     from burnish.runs.progress import progress
@@ -205,13 +206,6 @@ def evaluate(
     limits = {name: settings[f"budget_{name}"] for name in ("tokens", "usd", "seconds")}
     judges = [JudgeScorer(connect(judge, at_once=at_once))] if judge else []
     with progress(len(samples), "asking") as bar:
-        told = 0
-
-        def advance(done: int, total: int) -> None:
-            nonlocal told
-            bar.advance(done - told)
-            told = done
-
         found = ask(
             samples,
             answerer,
@@ -219,7 +213,7 @@ def evaluate(
             log_dir=log_dir,
             budget=Budget(**limits) if any(limits.values()) else None,
             count_skipped=not leave_out_skipped,
-            progress=advance,
+            progress=reporting(bar),
         )
     _show(found, by, as_json)
     if found.stopped:

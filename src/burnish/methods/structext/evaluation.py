@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -33,6 +33,13 @@ from burnish.methods.structext.scorers import (
 )
 
 Progress = Callable[[int, int], None]
+
+
+class Bar(Protocol):
+    """Something that shows how far work has got, such as `Run.progress`."""
+
+    def advance(self, amount: int = 1) -> None:
+        """`amount` more pieces are done."""
 
 
 def evaluate(
@@ -103,6 +110,18 @@ def evaluate(
         unanswered=len(samples) - len(book.rows),
         stopped=stopped,
     )
+
+
+def reporting(bar: Bar) -> Progress:
+    """What `evaluate` tells of (done, total), for a bar that is told of each step."""
+    told = 0
+
+    def advance(done: int, _: int) -> None:
+        nonlocal told
+        bar.advance(done - told)
+        told = done
+
+    return advance
 
 
 class _Book:
@@ -199,6 +218,8 @@ def _ask(
     meter = Meter(budget) if budget else None
     done = len(samples) - len(pending)
     answers = answerer.answers(pending)
+    if progress and done:
+        progress(done, len(samples))
     try:
         for index, answer in answers:
             _write(book, pending[index], answer, answerer, metrics)

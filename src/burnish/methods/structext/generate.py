@@ -66,7 +66,8 @@ def build(
         n: passes over all of it, >= 1.
         seed: of the whole suite.
         profile: "official" is as released, defects included; "corrected" mends them.
-        simple_shots: draw the worked examples at depth 2, width 1, columns 6 for any cell.
+        simple_shots: draw the worked examples at depth 2, width 1, columns 6 for any cell, once a
+            language, so that prompts share them.
         workers: processes; the suite does not depend on it. More than one pays for large
             documents, and the calling module must be importable (`if __name__ == "__main__"`).
         max_nodes: refuse larger documents.
@@ -183,6 +184,7 @@ class _Lot(NamedTuple):
 
     Attributes:
         key: what their draws start from.
+        simple_key: what the draws of easy worked examples start from, one set a language.
         draw: makes one.
         cell: its dials.
         shots: worked examples it gets.
@@ -191,6 +193,7 @@ class _Lot(NamedTuple):
     """
 
     key: bytes
+    simple_key: bytes
     draw: Callable[[Draws, Difficulty, Profile], list[Item]]
     cell: Difficulty
     shots: int
@@ -231,9 +234,9 @@ class _Plan:
     def _demo(self, lot: _Lot, number: int, demo: int, items: Sequence[Item]) -> list[Item]:
         """Worked example `demo`; in the corrected profile never the test document itself (D10)."""
         size = SIMPLE if self.simple_shots else lot.cell
-        kind = b"simple" if self.simple_shots else b"same"
+        kind = lot.simple_key if self.simple_shots else b"%b/%d/same" % (lot.key, number)
         for attempt in range(_MOST_REDRAWS):
-            key = b"%b/%d/%b/%d/%d" % (lot.key, number, kind, demo, attempt)
+            key = b"%b/%d/%d" % (kind, demo, attempt)
             drawn = lot.draw(Draws(key), size, self.profile)
             if self.profile == "official" or drawn[0][0] != items[0][0]:
                 return drawn
@@ -256,6 +259,7 @@ class _Plan:
         coordinates = (self.seed, self.profile, language, *vars(cell).values(), shots)
         return _Lot(
             key="/".join(map(str, coordinates)).encode(),
+            simple_key=f"{self.seed}/{self.profile}/{language}/simple".encode(),
             draw=DRAW[language],
             cell=cell,
             shots=shots,

@@ -25,7 +25,7 @@ from burnish.methods.structext.answerers import (
     SimpleAnswerer,
 )
 from burnish.methods.structext.config import StructextConfig
-from burnish.methods.structext.evaluation import evaluate
+from burnish.methods.structext.evaluation import evaluate, reporting
 from burnish.methods.structext.generate import build
 from burnish.methods.structext.points import CHOICE, GENERATED, Asked, variant_name
 from burnish.methods.structext.prompts import messages
@@ -174,11 +174,7 @@ def _ask(
     folder = run.artifact(f"logs/{_slug(who)}/{_slug(variant)}")
     with run.progress(len(suite), f"{who}, {variant}") as progress:
         return evaluate(
-            suite,
-            answerer,
-            scorers=METRICS,
-            log_dir=folder,
-            progress=lambda *_: progress.advance(),
+            suite, answerer, scorers=METRICS, log_dir=folder, progress=reporting(progress)
         )
 
 
