@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from burnish.chat.budget import Budget
 from burnish.chat.protocol import ChatModel
 from burnish.errors import UsageError
+
+if TYPE_CHECKING:
+    from burnish.chat.endpoint import Prices
 
 _FORMS = (
     "an asset's name, a folder or a hub id; FILE.gguf; gguf:ASSET; openai:MODEL; "
@@ -19,6 +24,7 @@ def connect(
     context: int = 4096,
     threads: int | None = None,
     budget: Budget | None = None,
+    prices: Prices | None = None,
 ) -> ChatModel:
     """The chat model that a user named.
 
@@ -29,20 +35,21 @@ def connect(
         at_once: prompts in a batch, or requests in flight, >= 1.
         context: tokens of prompt and reply for each request; llama.cpp only, which reserves them.
         threads: of llama.cpp; by default the physical cores.
-        budget: the most an endpoint may use, in tokens and seconds. For dollars, make an
-            `EndpointChat` with its prices.
+        budget: the most an endpoint may use; in dollars only with its prices.
+        prices: of an endpoint; without them its replies cost 0.
 
     Raises:
-        UsageError: `spec` has none of these forms, or a budget is set for a model in process.
+        UsageError: `spec` has none of these forms, or a budget or prices are set for a model in
+            process.
         MissingExtra: the engine is not installed; the message names the command that installs it.
         AssetMissing: the asset is not in the cache; the message names the command that fetches it.
     """
     if spec.startswith(("http://", "https://", "openai:")):
-        return _endpoint(spec, concurrency=at_once, budget=budget)
-    if budget is not None:
+        return _endpoint(spec, concurrency=at_once, budget=budget, prices=prices)
+    if budget is not None or prices is not None:
         raise UsageError(
-            f"a budget limits what an endpoint may cost, but {spec!r} runs in this process; "
-            "drop the budget"
+            f"a budget and prices are about what an endpoint costs, but {spec!r} runs in this "
+            "process; drop them"
         )
     if spec.startswith("gguf:") or spec.lower().endswith(".gguf"):
         return _llama_cpp(spec, parallel=at_once, n_ctx=context, threads=threads)
@@ -54,7 +61,9 @@ def connect(
     return TransformersChat(spec, batch_size=at_once)
 
 
-def _endpoint(spec: str, *, concurrency: int, budget: Budget | None) -> ChatModel:
+def _endpoint(
+    spec: str, *, concurrency: int, budget: Budget | None, prices: Prices | None
+) -> ChatModel:
     from burnish.chat.endpoint import EndpointChat
 
     if spec.startswith("openai:"):
@@ -65,7 +74,9 @@ def _endpoint(spec: str, *, concurrency: int, budget: Budget | None) -> ChatMode
         raise UsageError(
             f"an endpoint needs the model's name, like https://host/v1#MODEL; got {spec!r}"
         )
-    return EndpointChat(model, base_url=base_url, concurrency=concurrency, budget=budget)
+    return EndpointChat(
+        model, base_url=base_url, concurrency=concurrency, budget=budget, prices=prices
+    )
 
 
 def _llama_cpp(spec: str, *, parallel: int, n_ctx: int, threads: int | None) -> ChatModel:

@@ -112,6 +112,11 @@ MISTAKES = {
         "--model or --baseline",
         2,
     ),
+    "dollars": (
+        ("eval", "SUITE", "--model", "openai:m", "--log", "l", "--budget-usd", "1"),
+        "--budget-usd needs --prices",
+        2,
+    ),
     "metric": (
         ("eval", "SUITE", "--baseline", "oracle", "--log", "l", "--scorer", "rouge"),
         "unknown metric 'rouge'.*exact",
@@ -260,6 +265,15 @@ def test_kill_the_command_at_random_moments_and_resume(burnish, server, tmp_path
     quiet = sum(server.calls.values())
     assert burnish(*asked, "--log", "log").returncode == 0
     assert sum(server.calls.values()) == quiet
+
+
+def test_a_budget_in_dollars_counts_the_endpoints_prices(burnish, server, suite):
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1#counter"
+    asked = ("eval", suite, "--model", url, "--at-once", 1, "--log", "log", "--json")
+    stopped = burnish(*asked, "--prices", 1e6, 2e6, "--budget-usd", 20)
+    assert stopped.returncode == 1, stopped.stderr
+    found = json.loads(stopped.stdout)
+    assert found["usd"] == pytest.approx(21.0)  # three calls of 5 + 1 tokens at 1 and 2 dollars
 
 
 def test_a_budget_stops_and_the_same_command_goes_on_losing_at_most_the_call_in_flight(

@@ -83,9 +83,13 @@ def _dials(ctx: click.Context, param: click.Parameter, value: str | None) -> Dif
     "-n", "--passes", type=click.IntRange(min=1), default=1, show_default=True,
     help="Documents for each language, cell and number of shots.",
 )  # fmt: skip
-@click.option("--profile", type=PROFILES, default="corrected", show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--profile", type=PROFILES, default="corrected", show_default=True,
+    help="As released, or with the release's defects mended.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of it all.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Processes; more than one pays for large documents.")  # fmt: skip
 @click.option(
     "--max-nodes", type=click.IntRange(min=1), default=5000, show_default=True,
     help="Largest document, in nodes.",
@@ -157,23 +161,32 @@ def solve(
     help="Folder of the log; a log that is there is continued.",
 )  # fmt: skip
 @click.option(
-    "--prompt", type=click.Choice(["release", "paper"]), default="release", show_default=True
-)
+    "--prompt", type=click.Choice(["release", "paper"]), default="release", show_default=True,
+    help="Wording of the prompt.",
+)  # fmt: skip
 @click.option(
-    "--style", type=click.Choice(["naive", "cot", "plan"]), default="naive", show_default=True
-)
+    "--style", type=click.Choice(["naive", "cot", "plan"]), default="naive", show_default=True,
+    help="Answer at once, think step by step, or plan first.",
+)  # fmt: skip
 @click.option("--scorer", "scorers", multiple=True, default=("rouge_l_75", "exact"),
               show_default=True, help="May be given again.")  # fmt: skip
 @click.option("--judge", help="A model that judges equivalence, named like --model.")
 @click.option("--max-new-tokens", type=click.IntRange(min=1), help="[default: fitted]")
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="0 is greedy.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Of sampling, baselines and forced choice.")  # fmt: skip
 @click.option(
     "--at-once", type=click.IntRange(min=1), default=8, show_default=True,
     help="Prompts in a batch, or requests in flight.",
 )  # fmt: skip
 @click.option("--budget-tokens", type=click.IntRange(min=1), help="Stop after so many tokens.")
-@click.option("--budget-usd", type=click.FloatRange(min=0), help="Stop after so many dollars.")
+@click.option(
+    "--prices", nargs=2, type=click.FloatRange(min=0), metavar="PROMPT REPLY",
+    help="Of an endpoint, in dollars per million tokens.",
+)  # fmt: skip
+@click.option("--budget-usd", type=click.FloatRange(min=0),
+              help="Stop after so many dollars; needs --prices.")  # fmt: skip
 @click.option("--budget-seconds", type=click.FloatRange(min=0), help="Stop after so long.")
 @click.option("--leave-out-skipped", is_flag=True, help="Samples too long to ask do not count.")
 @click.option("--by", multiple=True, default=("language",), show_default=True,
@@ -201,6 +214,8 @@ def evaluate(
     from burnish.methods.structext.scorers import JudgeScorer
     from burnish.runs.progress import progress
 
+    if settings["budget_usd"] and not settings["prices"]:
+        raise UsageError("--budget-usd needs --prices, in dollars per million tokens")
     samples = load(suite)
     answerer = _answerer(samples, at_once=at_once, **_without_budget(settings))
     limits = {name: settings[f"budget_{name}"] for name in ("tokens", "usd", "seconds")}
@@ -239,15 +254,17 @@ def _answerer(
     temperature: float,
     seed: int,
     at_once: int,
+    prices: tuple[float, float] | None,
 ) -> Answerer | SimpleAnswerer:
-    from burnish.chat import ContinuationScorer, connect
+    from burnish.chat import ContinuationScorer, Prices, connect
     from burnish.methods.structext.answerers import ChatAnswerer, ForcedChoice
 
     if (model is None) == (baseline is None):
         raise UsageError("give either --model or --baseline")
     if model is None:
         return _baseline(str(baseline), samples, seed)
-    chat = connect(model, at_once=at_once)
+    named = Prices(prompt=prices[0], completion=prices[1]) if prices else None
+    chat = connect(model, at_once=at_once, prices=named)
     if forced_choice:
         if not isinstance(chat, ContinuationScorer):
             raise UsageError(
