@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,23 @@ def test_every_included_file_and_linked_page_is_there(page: Path) -> None:
         assert (ROOT / included).is_file(), included
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_method_pages_say_what_configs_and_results_say() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "generate_method.py"))
+    for result in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        page = ROOT / "docs" / "methods" / f"{result.stem}.md"
+        assert page.read_text() == made["page"](result.stem), "run python docs/generate_method.py"
+
+
+def test_tables_of_a_page_follow_the_results() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "generate_method.py"))
+    results = {
+        "points": [
+            {"name": "a_percent", "value": 12.345, "by": "all", "who": "x", "where": "here"},
+            {"name": "a_percent", "value": None, "by": "all", "who": "x", "where": "there"},
+            {"name": "a_percent", "value": 1.0, "by": "one", "who": "y", "where": "here"},
+        ]
+    }
+    rows = made["points"](results, "a_percent; by=all : who, where")
+    assert rows == ["| who | here | there |", "| --- | --- | --- |", "| x | 12.35 | – |"]

@@ -8,6 +8,7 @@ one pass over questions that are all distinct, so nothing is learnt by heart.
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,7 +149,9 @@ def _trainer(
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         )
-        trained = get_peft_model(model, adapters)
+        with warnings.catch_warnings():  # peft 0.21 reads a name that transformers 5 deprecates
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            trained = get_peft_model(model, adapters)
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=training.steps,
