@@ -44,9 +44,10 @@ class StructextConfig:
     columns: Annotated[
         int, Field(ge=1, description="columns of the documents", json_schema_extra=_unit("ratio"))
     ] = 6
-    items: Annotated[
-        int, Field(ge=1, description="questions for each rule, cell and number of shots")
-    ] = 4
+    items: Annotated[int, Field(ge=1, description="questions for each rule and cell")] = 4
+    few_shot_items: Annotated[
+        int, Field(ge=0, description="how many of them are asked with examples too; 0 for all")
+    ] = 0
     shots: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...],
         Field(description="worked examples in the prompt; several are compared"),
@@ -96,6 +97,7 @@ class StructextConfig:
         "cpu": {
             "profile": "official",
             "items": 10,
+            "few_shot_items": 5,
             "shots": (0, 3),
             "simple_shots": True,
             "batch_size": 24,

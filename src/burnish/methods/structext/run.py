@@ -82,17 +82,20 @@ def _variants(config: StructextConfig, seed: int) -> dict[str, Suite]:
     }
     same = build(**shared)
     simple = build(simple_shots=True, **shared) if config.simple_shots else Suite(())
+    passes = min(config.few_shot_items or config.items, config.items)
+    few = len(same) // config.items * passes  # the suite is made pass by pass
     found: dict[str, Suite] = {}
     for shots in sorted(set(config.shots)):
-        found[variant_name(shots)] = _with_shots(same, shots)
+        asked = few if shots else len(same)
+        found[variant_name(shots)] = _with_shots(same[:asked], shots)
         if shots and simple:
-            found[variant_name(shots, simple=True)] = _with_shots(simple, shots)
+            found[variant_name(shots, simple=True)] = _with_shots(simple[:asked], shots)
     return found
 
 
-def _with_shots(suite: Suite, shots: int) -> Suite:
+def _with_shots(samples: Sequence[Sample], shots: int) -> Suite:
     """The same questions with the first worked examples only, so that answers pair up."""
-    return Suite(tuple(replace(sample, shots=sample.shots[:shots]) for sample in suite))
+    return Suite(tuple(replace(sample, shots=sample.shots[:shots]) for sample in samples))
 
 
 def _given(path: str) -> Suite:
