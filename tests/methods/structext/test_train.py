@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from burnish.errors import ConfigError
 from burnish.methods.structext.generate import build
-from burnish.methods.structext.train import IGNORED, Training, fine_tune, tokenise
+from burnish.methods.structext.train import IGNORED, Training, _ordered, fine_tune, tokenise
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -70,8 +70,21 @@ def test_loss_is_on_the_answer_and_its_end_alone(samples, tokenizer):
     assert samples[2].text in prompt
 
 
-@pytest.mark.parametrize(("rank", "rate"), [(0, 3e-3), (4, 3e-2)])
-def test_training_lowers_the_loss_and_leaves_random_state_alone(samples, tokenizer, tmp_path, rank, rate):
+def test_a_step_holds_questions_of_like_length_and_no_question_comes_twice(samples, tokenizer):
+    rows = [tokenise(sample, tokenizer) for sample in samples]
+    lengths = [len(row["labels"]) for row in _ordered(list(rows), settings(100))]
+    assert len(lengths) == 200
+    gaps = [abs(one - other) for one, other in zip(lengths[::2], lengths[1::2], strict=True)]
+    assert sum(gaps) < 0.2 * 100 * (max(lengths) - min(lengths))
+    assert lengths != sorted(lengths)
+    seen = [id(row) for row in _ordered(rows, settings(100))]
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize(("rank", "rate", "share"), [(0, 3e-3, 0.8), (4, 1e-2, 0.97)])
+def test_training_lowers_the_loss_and_leaves_random_state_alone(
+    samples, tokenizer, tmp_path, rank, rate, share
+):
     losses: list[float] = []
     before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state())  # noqa: NPY002
     model = fine_tune(
@@ -79,7 +92,7 @@ def test_training_lowers_the_loss_and_leaves_random_state_alone(samples, tokeniz
         on_step=lambda step, loss: losses.append(loss),
     )  # fmt: skip
     assert len(losses) == 30
-    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    assert sum(losses[-10:]) < share * sum(losses[:10])
     assert isinstance(model, LlamaForCausalLM)
     assert random.getstate() == before[0]
     assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 IGNORED = -100  # the label that cross-entropy leaves out
+_WINDOW = 10  # steps whose questions are sorted by length together
+
+Row = dict[str, list[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,7 @@ class Training:
     seed: int
 
 
-def tokenise(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
+def tokenise(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> Row:
     """Prompt and answer as one sequence of T token ids; labels (T,) are the answer and its end."""
     chat = [{"role": turn.role, "content": turn.content} for turn in messages(sample)]
     prompt = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
@@ -85,13 +88,30 @@ def fine_tune(
             f"{training.steps} steps of {training.batch} need {wanted} questions of at most "
             f"{training.max_tokens} tokens, got {len(rows)}; train fewer steps or build more"
         )
-    random.Random(training.seed).shuffle(rows)
+    rows = _ordered(rows, training)
     with _global_random_state():
-        trainer = _trainer(model, tokenizer, rows[:wanted], training, folder, on_step)
+        trainer = _trainer(model, tokenizer, rows, training, folder, on_step)
         trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")))
     trained: Any = trainer.model
     merged: PreTrainedModel = trained.merge_and_unload() if training.lora_rank else trained
     return merged
+
+
+def _ordered(rows: list[Row], training: Training) -> list[Row]:
+    """The rows of all steps in order: drawn at random, but alike in length within a step.
+
+    Padding would otherwise be a quarter of the work.
+    """
+    rng = random.Random(training.seed)
+    rng.shuffle(rows)
+    ordered: list[Row] = []
+    wanted, window = training.steps * training.batch, _WINDOW * training.batch
+    for start in range(0, wanted, window):
+        alike = sorted(rows[start : min(start + window, wanted)], key=lambda r: len(r["labels"]))
+        steps = [alike[at : at + training.batch] for at in range(0, len(alike), training.batch)]
+        rng.shuffle(steps)
+        ordered += [row for step in steps for row in step]
+    return ordered
 
 
 @contextmanager
@@ -110,7 +130,7 @@ def _global_random_state() -> Iterator[None]:
 def _trainer(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Sequence[Mapping[str, list[int]]],
+    rows: list[Row],
     training: Training,
     folder: Path,
     on_step: Callable[[int, float], None],
@@ -119,6 +139,7 @@ def _trainer(
     from torch.nn.functional import cross_entropy
     from transformers import (
         DataCollatorForSeq2Seq,
+        PrinterCallback,
         Trainer,
         TrainerCallback,
         TrainingArguments,
@@ -163,19 +184,21 @@ def _trainer(
         save_steps=50,
         save_total_limit=1,
         seed=training.seed,
-        data_seed=training.seed,
+        train_sampling_strategy="sequential",
         use_cpu=not _has_gpu(),
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
     )
-    return AnswerTrainer(
+    trainer = AnswerTrainer(
         model=trained,
         args=arguments,
-        train_dataset=list(rows),
+        train_dataset=rows,
         data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True, label_pad_token_id=IGNORED),
         callbacks=[Report()],
     )
+    trainer.remove_callback(PrinterCallback)  # it writes to standard output
+    return trainer
 
 
 def _has_gpu() -> bool:
