@@ -62,5 +62,5 @@ def test_what_names_no_model_is_refused(spec, reason):
 
 
 def test_a_budget_is_for_endpoints():
-    with pytest.raises(UsageError, match=r"a budget limits what an endpoint may cost"):
+    with pytest.raises(UsageError, match=r"a budget and prices are about what an endpoint costs"):
         connect("m.gguf", budget=Budget(tokens=5))

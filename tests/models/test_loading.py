@@ -113,7 +113,7 @@ def test_an_encoder_loads_and_is_no_language_model(tmp_path, tiny):
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [
-        ("nope", r"no model 'nope': it is no asset \(smollm2.*\), no folder or \.gguf file"),
+        ("nope", r"no model 'nope': it is no asset \(.*smollm2.*\), no folder or \.gguf file"),
         ("./nope.gguf", "no folder or .gguf file that exists"),
         (
             "{empty}",

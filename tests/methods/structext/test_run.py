@@ -63,7 +63,7 @@ def test_a_users_suite_is_asked_as_it_is(tmp_path):
     (row,) = find(
         run.points(), "accuracy_percent", answerer=IN_ORDER, metric="exact", by="all", variant=GIVEN
     )
-    assert (row.value, row.tags["n"]) == (100.0, 6)
+    assert (row.value, row.tags["n"]) == (100.0, 12)
 
 
 def test_a_missing_suite_is_one_line(tmp_path):

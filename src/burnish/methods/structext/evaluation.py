@@ -79,7 +79,7 @@ def evaluate(
             passes a limit; that answer and all before are kept, calls in flight then are lost.
             Cached replies are free.
         count_skipped: whether samples that could not be asked score 0 or are left out.
-        progress: told (done, total) after every answer, with what the log already had counted in.
+        progress: told (done, total) after every answer, and at the start what the log already has.
 
     Returns:
         The evaluation; `stopped` and `unanswered` say whether a budget ended it.
