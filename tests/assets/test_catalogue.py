@@ -39,5 +39,7 @@ def test_a_file_outside_the_folder_cannot_be_listed(path):
 def test_an_unknown_name_gets_the_nearest_one():
     with pytest.raises(UsageError, match="did you mean 'smollm2-135m-instruct'"):
         asset("smollm2-135m")
-    with pytest.raises(UsageError, match="there are: smollm2-135m-instruct, all-minilm-l6-v2"):
+    with pytest.raises(
+        UsageError, match="there are: smollm2-135m-instruct, all-minilm-l6-v2, dreaddit"
+    ):
         asset("?")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import stat
+import tarfile
 import warnings
 from zipfile import ZipFile, ZipInfo
 
@@ -91,3 +94,89 @@ def test_what_is_no_archive_or_a_broken_one_is_one_line(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"content", b"garbled"))
     with pytest.raises(AssetError, match=r"a\.zip cannot be unpacked: Bad CRC-32"):
         unpack(path, "root", [listed("good", b"content")], tmp_path / "out")
+
+
+@pytest.fixture
+def tarball(tmp_path):
+    """Writes a .tgz of members beside one good one, and unpacks that one."""
+
+    def unpacked(*members: tarfile.TarInfo) -> None:
+        path = tmp_path / "a.tgz"
+        good = tarfile.TarInfo("root/good")
+        good.size = 4
+        with tarfile.open(path, "w:gz") as opened:
+            opened.addfile(good, io.BytesIO(b"good"))
+            for member in members:
+                opened.addfile(member, io.BytesIO(b"evil"[: member.size]))
+        unpack(path, "root", [listed("good", b"good")], tmp_path / "out" / "deep")
+
+    return unpacked
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, "/etc/passwd"
+    return info
+
+
+def test_takes_what_is_listed_from_a_tar_file(tarball, tmp_path):
+    tarball(member("root/other"), member("root/sub", tarfile.DIRTYPE))
+    assert (tmp_path / "out" / "deep" / "good").read_bytes() == b"good"
+    assert files(tmp_path) == {"a.tgz", "good"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        (member("root/../../evil"), "leaves the folder"),
+        (member("/evil"), "leaves the folder"),
+        (member("root/l", tarfile.SYMTYPE), "'root/l' is a link"),
+        (member("root/l", tarfile.LNKTYPE), "'root/l' is a link"),
+        (member("root/d", tarfile.CHRTYPE), "'root/d' is a device"),
+        (member("root/p", tarfile.FIFOTYPE), "'root/p' is a device"),
+        (member("root/good"), "'root/good' is there twice"),
+    ],
+)
+def test_an_unsafe_member_of_a_tar_file_is_refused(tarball, tmp_path, entry, complaint):
+    with pytest.raises(AssetError, match=complaint):
+        tarball(entry)
+    assert files(tmp_path) == {"a.tgz"}
+
+
+@pytest.mark.parametrize("cut", [0, 40, -20])
+def test_a_broken_tar_file_is_one_line(tmp_path, cut):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as opened:
+        info = tarfile.TarInfo("root/good")
+        info.size = 4
+        opened.addfile(info, io.BytesIO(b"good"))
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(buffer.getvalue())[:cut] or b"no gzip")
+    with pytest.raises(AssetError, match=r"a\.tar\.gz cannot be unpacked: "):
+        unpack(path, "root", [listed("good", b"good")], tmp_path / "out")
+    assert files(tmp_path) == {"a.tar.gz"}
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tgz"])
+def test_many_small_files_are_joined_in_the_order_of_their_names(tmp_path, name):
+    path = tmp_path / name
+    content = {"root/d/2.json": b"[2]", "root/d/1.json": b"[1]", "root/d/1.txt": b"no"}
+    if name == "a.zip":
+        with ZipFile(path, "w") as opened:
+            for key, value in content.items():
+                opened.writestr(key, value)
+    else:
+        with tarfile.open(path, "w:gz") as opened:
+            for key, value in content.items():
+                info = tarfile.TarInfo(key)
+                info.size = len(value)
+                opened.addfile(info, io.BytesIO(value))
+    digest = hashlib.sha256(b"[1]\n[2]\n").hexdigest()
+    unpack(path, "root", [File("all.jsonl", digest, 8, "d/*.json")], tmp_path / "out")
+    assert (tmp_path / "out" / "all.jsonl").read_bytes() == b"[1]\n[2]\n"
+    with pytest.raises(AssetError, match=r"hold root/d/\*\.json of 9 bytes, but has 8 bytes"):
+        unpack(path, "root", [File("all", digest, 9, "d/*.json")], tmp_path / "out")
+    with pytest.raises(AssetError, match=r"d/\*\.json should have the SHA-256 0000"):
+        unpack(path, "root", [File("all", "0" * 64, 8, "d/*.json")], tmp_path / "out")
+    with pytest.raises(AssetError, match=r"hold root/e/\* of 9 bytes, but has none"):
+        unpack(path, "root", [File("all", digest, 9, "e/*")], tmp_path / "out")

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from burnish.assets import ASSETS, Asset, File, Wheel
 from burnish.cli.assets import assets
 from burnish.errors import AssetError, UsageError
+from burnish.registry import Method, methods
 
 
 @pytest.fixture
@@ -52,10 +53,59 @@ def test_path_is_alone_on_standard_output(toy):
     assert json.loads(invoke("path", "toy", "--json").stdout)["path"] == str(toy.parent)
 
 
-def test_pull_without_a_name_means_all(toy):
+def needing(*names: str) -> Method:
+    return Method(
+        name="m",
+        title="t",
+        paper="p",
+        summary="s",
+        config=object,
+        run="m:run",
+        claims="m:C",
+        package="m",
+        assets=names,
+    )
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Puts methods in the registry's place."""
+
+    def register(**found: Method) -> None:
+        monkeypatch.setattr("burnish.cli.assets.methods", lambda: found)
+
+    return register
+
+
+def test_pull_without_a_name_fetches_what_quick_presets_need(toy, registered, monkeypatch):
+    absent = Asset(**{**vars(ASSETS["toy"]), "name": "absent"})
+    monkeypatch.setitem(ASSETS, "absent", absent)  # fetching it would fail
+    registered(a=needing("toy"), b=needing(), c=needing("toy"))
     done = invoke("pull", "--json")
     assert json.loads(done.stdout) == {"assets": [{"name": "toy", "path": str(toy.parent)}]}
     assert done.stderr == f"toy: {toy.parent}\n"
+
+
+def test_pull_without_a_name_fetches_nothing_if_nothing_is_needed(toy, registered):
+    toy.unlink()  # fetching it would fail
+    registered(b=needing())
+    done = invoke("pull", "--json")
+    assert json.loads(done.stdout) == {"assets": []}
+    assert done.stderr == "no method needs an asset; name one, or give --all\n"
+
+
+def test_what_the_methods_here_need_is_in_the_catalogue():
+    for method in methods().values():
+        assert set(method.assets) <= set(ASSETS), method.name
+
+
+def test_pull_all_fetches_every_asset(toy, registered):
+    registered()
+    done = invoke("pull", "--all", "--json")
+    assert json.loads(done.stdout) == {"assets": [{"name": "toy", "path": str(toy.parent)}]}
+    refused = invoke("pull", "toy", "--all").exception
+    assert isinstance(refused, UsageError)
+    assert "--all fetches every asset, so name none" in str(refused)
 
 
 def test_pull_refuses_a_wrong_name_before_it_fetches(toy):

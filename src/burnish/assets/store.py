@@ -10,8 +10,9 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
-from burnish.assets.catalogue import Asset, asset
+from burnish.assets.catalogue import asset
 from burnish.assets.download import download
+from burnish.assets.kinds import Asset
 from burnish.assets.unpack import unpack
 from burnish.errors import AssetError, AssetMissing
 

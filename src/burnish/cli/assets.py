@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from burnish import assets as library
-from burnish.errors import AssetError, AssetMissing
+from burnish.errors import AssetError, AssetMissing, UsageError
+from burnish.registry import methods
 
 _as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."
@@ -37,20 +38,27 @@ def list_assets(as_json: bool) -> None:
         click.echo(f"{click.style(row['name'], bold=True)}  {row['what']}")
         click.echo(f"    source  {'; '.join(row['sources'])}")
         click.echo(f"    licence {row['licence']}")
-        click.echo(f"    size    {row['bytes'] / 1e6:.0f} MB")
+        click.echo(f"    size    {row['bytes'] / 1e6:.3g} MB")
         click.echo(f"    here    {state}")
 
 
 @assets.command("pull")
 @_names
+@click.option("--all", "every", is_flag=True, help="Fetch every asset there is.")
 @_as_json
-def pull(names: tuple[str, ...], as_json: bool) -> None:
-    """Fetch assets (all of them, if none is named) and check every hash.
+def pull(names: tuple[str, ...], every: bool, as_json: bool) -> None:
+    """Fetch assets and check every hash.
 
-    What is here unharmed is not fetched again.
+    Without a name: those that the quick presets of the installed methods need. What is here
+    unharmed is not fetched again.
     """
+    if names and every:
+        raise UsageError("--all fetches every asset, so name none; leave out one or the other")
+    wanted = _known(names) if names or every else _for_quick_presets()
+    if not wanted:
+        click.echo("no method needs an asset; name one, or give --all", err=True)
     pulled = {}
-    for name in _known(names):
+    for name in wanted:
         pulled[name] = str(library.pull(name, progress=True))
         click.echo(f"{name}: {pulled[name]}", err=True)
     if as_json:
@@ -92,6 +100,12 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
 def _known(names: tuple[str, ...]) -> list[str]:
     """The names, or all; a wrong one is refused before anything is fetched."""
     return [library.asset(name).name for name in names] or list(library.ASSETS)
+
+
+def _for_quick_presets() -> list[str]:
+    """What the registered methods' quick presets need, each once."""
+    needed = [name for method in methods().values() for name in method.assets]
+    return [library.asset(name).name for name in dict.fromkeys(needed)]
 
 
 def _row(name: str) -> dict[str, Any]:

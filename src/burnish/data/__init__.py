@@ -1,0 +1,63 @@
+"""Labelled text: the embedded sets, a user's files, and what a model is fed from them.
+
+Everything public loads on first use, so that naming a data set draws neither torch nor pandas in.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from burnish.data.answers import (
+        AnswerScores,
+        best_answers,
+        exact_match,
+        score_answers,
+        token_f1,
+    )
+    from burnish.data.batching import eval_batches, plan_batches
+    from burnish.data.embedded import SETS, SetRecord, TextSet, load_set
+    from burnish.data.encoding import Encoded, encode
+    from burnish.data.examples import Examples, Task
+    from burnish.data.reading import read_examples
+    from burnish.data.splitting import train_test
+
+_HOME = {
+    "answers": ("AnswerScores", "best_answers", "exact_match", "score_answers", "token_f1"),
+    "batching": ("eval_batches", "plan_batches"),
+    "embedded": ("SETS", "SetRecord", "TextSet", "load_set"),
+    "encoding": ("Encoded", "encode"),
+    "examples": ("Examples", "Task"),
+    "reading": ("read_examples",),
+    "splitting": ("train_test",),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "SETS",
+    "AnswerScores",
+    "Encoded",
+    "Examples",
+    "SetRecord",
+    "Task",
+    "TextSet",
+    "best_answers",
+    "encode",
+    "eval_batches",
+    "exact_match",
+    "load_set",
+    "plan_batches",
+    "read_examples",
+    "score_answers",
+    "token_f1",
+    "train_test",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
