@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burnish import assets
 from burnish.errors import MissingExtra, UsageError
+from burnish.models.options import place, precision, quiet
 from burnish.models.sources import Weights, find
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load_causal_lm(
         AssetMissing: the asset was not pulled.
         MissingExtra: torch or transformers is not installed.
     """
-    model, tokenizer, identity = _load(spec, "AutoModelForCausalLM", dtype, device)
+    model, tokenizer, identity = load_as(spec, "AutoModelForCausalLM", dtype, device)
     rows = model.get_input_embeddings().weight.shape[0]
     if tokenizer.pad_token is None or tokenizer.pad_token_id >= rows:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -80,34 +80,64 @@ def load_encoder(
     device: torch.device | str | None = None,
 ) -> Encoder:
     """An encoder with all its weights; arguments and errors as in `load_causal_lm`, but no GGUF."""
-    return Encoder(*_load(spec, "AutoModel", dtype, device))
+    return Encoder(*load_as(spec, "AutoModel", dtype, device))
 
 
-def _load(
+def load_as(
     spec: str | os.PathLike[str],
     loader: str,
     dtype: torch.dtype | str,
     device: torch.device | str | None,
 ) -> tuple[Any, Any, str]:
+    """Model, tokenizer and identity, by an Auto class of transformers such as "AutoModel".
+
+    Other arguments and errors as in `load_causal_lm`.
+    """
     try:
         import torch  # noqa: F401
         import transformers
     except ModuleNotFoundError as error:
         raise _missing(error) from error
-    precision, place = _precision(dtype), _place(device)
+    number_type, where = precision(dtype), place(device)
     weights = find(spec)
-    with _quiet():
-        folder = _folder(weights, precision, loader)
+    with quiet():
+        folder = _folder(weights, number_type, loader)
+        model = _pruned(folder, loader, number_type)
         try:
-            model, info = getattr(transformers, loader).from_pretrained(
-                folder, dtype=precision, use_safetensors=True, output_loading_info=True, **_LOCAL
-            )
+            if model is None:
+                model, info = getattr(transformers, loader).from_pretrained(
+                    folder,
+                    dtype=number_type,
+                    use_safetensors=True,
+                    output_loading_info=True,
+                    **_LOCAL,
+                )
+                _check_complete(info, type(model).__name__, folder)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
+        except UsageError:
+            raise
         except Exception as error:  # the parsers of many formats raise what they like
             why = str(error).strip().partition("\n")[0]
             raise UsageError(f"transformers cannot load {folder}: {why}") from error
-    _check_complete(info, type(model).__name__, folder)
-    return model.to(place).eval(), tokenizer, weights.identity
+    return model.to(where).eval(), tokenizer, weights.identity
+
+
+def _pruned(folder: Path, loader: str, dtype: torch.dtype) -> Any:
+    """The model of a folder that transformers cannot load by itself; None for other folders."""
+    import transformers
+
+    from burnish.models.pruned import AutoPruned, needs_auto_pruned
+
+    if not needs_auto_pruned(folder):
+        return None
+    model = AutoPruned.from_pretrained(folder, device="cpu", dtype=dtype)
+    wanted = getattr(transformers, loader)._model_mapping.get(type(model.config), type(None))
+    if type(model) is not wanted:
+        raise UsageError(
+            f"{folder} has a {type(model).__name__}, not what {loader} loads; "
+            "load it with burnish.models.AutoPruned"
+        )
+    return model
 
 
 def _missing(error: ModuleNotFoundError) -> MissingExtra:
@@ -128,46 +158,6 @@ def _folder(weights: Weights, dtype: torch.dtype, loader: str) -> Path:
         raise _missing(error) from error
     cache = assets.cache_dir() / "converted"
     return converted(weights.path, weights.revision, dtype=dtype, cache=cache)
-
-
-def _precision(dtype: torch.dtype | str) -> torch.dtype:
-    import torch
-
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise UsageError(f"dtype must be float32, bfloat16, float16 or float64, got {dtype!r}")
-    return found
-
-
-def _place(device: torch.device | str | None) -> torch.device:
-    import torch
-
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: built without CUDA
-        why = str(error).strip().partition("\n")[0]
-        raise UsageError(f"device {str(device)!r} cannot be used: {why}") from error
-    return place
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' bars and remarks: what matters of them is raised as an error."""
-    import transformers
-
-    logging: Any = transformers.utils.logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _check_complete(info: Mapping[str, Any], kind: str, folder: Path) -> None:
