@@ -9,7 +9,7 @@ from burnish.evidence.intervals import (
     unpaired_bootstrap,
     wilson,
 )
-from burnish.evidence.points import Point
+from burnish.evidence.points import Point, find, interval_of
 
 __all__ = [
     "Claim",
@@ -19,6 +19,8 @@ __all__ = [
     "Verdict",
     "bootstrap_mean",
     "clopper_pearson",
+    "find",
+    "interval_of",
     "paired_bootstrap",
     "unpaired_bootstrap",
     "wilson",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -21,3 +21,20 @@ class Point:
     name: str
     value: float | None
     tags: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+def find(points: Sequence[Point], name: str, **tags: str | float) -> list[Point]:
+    """Points of a name that carry all these tags."""
+    return [
+        point
+        for point in points
+        if point.name == name and all(point.tags.get(tag) == value for tag, value in tags.items())
+    ]
+
+
+def interval_of(point: Point) -> tuple[float, float] | None:
+    """The 95 % bounds of a point that was logged with an interval."""
+    low, high = point.tags.get("low"), point.tags.get("high")
+    if low is None or high is None:
+        return None
+    return float(low), float(high)

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from burnish.errors import UsageError
-from burnish.evidence import Point
+from burnish.evidence import Interval, Point
 from burnish.registry import Method
 from burnish.runs import machine
 from burnish.runs.figures import Chart, Table
@@ -143,6 +143,22 @@ class Run:
         self._file.write((to_json(asdict(point) | extra) + "\n").encode())
         self._file.flush()
         self._beat()
+
+    def log_interval(
+        self,
+        name: str,
+        interval: Interval | None,
+        /,
+        *,
+        step: int = 0,
+        **tags: str | int | float | bool,
+    ) -> None:
+        """Record an estimate with its bounds as the tags `low` and `high`, rounded to 1e-6."""
+        if interval is None:
+            self.log(name, None, step=step, **tags)
+            return
+        low, high = (round(bound, 6) for bound in interval.bounds)
+        self.log(name, round(interval.estimate, 6), step=step, **tags, low=low, high=high)
 
     def points(self) -> tuple[Point, ...]:
         """Every measurement, in order of first appearance, the last value of each."""

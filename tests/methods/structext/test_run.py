@@ -6,10 +6,11 @@ import pytest
 
 from burnish.assets import path as asset_path
 from burnish.errors import AssetError, DataError, UsageError
+from burnish.evidence import find
 from burnish.methods.structext.config import StructextConfig
 from burnish.methods.structext.generate import build
 from burnish.methods.structext.method import METHOD
-from burnish.methods.structext.points import CHOICE, GENERATED, GIVEN, IN_ORDER, OFFICIAL, find
+from burnish.methods.structext.points import CHOICE, GENERATED, GIVEN, IN_ORDER, OFFICIAL
 from burnish.methods.structext.sample import load
 from burnish.runs import execute, read_record, write_report
 

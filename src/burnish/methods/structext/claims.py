@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from burnish.evidence import Claim, Point, Verdict
+from burnish.evidence import Claim, Point, Verdict, find, interval_of
 from burnish.methods.structext import points as kinds
 
 PAPER = "Gu et al., arXiv 2406.10621v3"
@@ -25,11 +25,11 @@ Check = Callable[[Sequence[Point]], Verdict]
 def _verdict(point: Point | None, holds: bool, note: str) -> Verdict:
     if point is None or point.value is None:
         return Verdict("not_tested", note=note)
-    return Verdict("holds" if holds else "fails", point.value, kinds.interval_of(point), note)
+    return Verdict("holds" if holds else "fails", point.value, interval_of(point), note)
 
 
 def _one(points: Sequence[Point], name: str, **tags: str | int) -> Point | None:
-    found = kinds.find(points, name, **tags)
+    found = find(points, name, **tags)
     return found[0] if found else None
 
 
@@ -37,7 +37,7 @@ def _low(point: Point | None) -> float:
     """The lower end of a point's interval, or the point itself."""
     if point is None or point.value is None:
         return float("-inf")
-    bounds = kinds.interval_of(point)
+    bounds = interval_of(point)
     return bounds[0] if bounds else point.value
 
 
@@ -62,7 +62,7 @@ def _too_few(point: Point) -> Verdict | None:
     if asked >= ENOUGH:
         return None
     note = f"{asked} questions are too few to tell; burnish run structext --preset cpu"
-    return Verdict("not_tested", point.value, kinds.interval_of(point), note)
+    return Verdict("not_tested", point.value, interval_of(point), note)
 
 
 def _beats_constant(points: Sequence[Point]) -> Verdict:
@@ -115,12 +115,12 @@ def _close(name: str, published: float, within: float) -> Check:
 
 
 def _every_language_gains(points: Sequence[Point]) -> Verdict:
-    gains = kinds.find(points, "training_gain_points", by="language")
+    gains = find(points, "training_gain_points", by="language")
     if not gains:
         return Verdict("not_tested", note=_TRAIN)
     least = min(gains, key=_low)
     flat = [str(gain.tags["group"]) for gain in gains if _low(gain) <= 0]
-    tasks = kinds.find(points, "training_gain_points", by="task")
+    tasks = find(points, "training_gain_points", by="task")
     idle = [str(gain.tags["group"]) for gain in tasks if _low(gain) <= 0]
     note = (
         f"least sure gain, of {least.tags['group']}; no sure gain in: "

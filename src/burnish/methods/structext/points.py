@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from burnish.evidence import Interval, Point, paired_bootstrap, unpaired_bootstrap
+from burnish.evidence import Interval, paired_bootstrap, unpaired_bootstrap
 from burnish.methods.structext.results import Evaluation, Gain
 from burnish.methods.structext.sample import Sample
 from burnish.runs import Run
@@ -38,42 +38,13 @@ def variant_name(shots: int, *, simple: bool = False) -> str:
     return f"{'simple ' if simple else ''}{shots}-shot"
 
 
-def log_interval(
-    run: Run, name: str, interval: Interval | None, /, *, step: int = 0, **tags: str | int
-) -> None:
-    """A point with its 95 % bounds as the tags `low` and `high`, rounded to 1e-6."""
-    if interval is None:
-        run.log(name, None, step=step, **tags)
-        return
-    low, high = (round(bound, 6) for bound in interval.bounds)
-    run.log(name, round(interval.estimate, 6), step=step, **tags, low=low, high=high)
-
-
-def interval_of(point: Point) -> tuple[float, float] | None:
-    """The 95 % bounds of a point, where it has them."""
-    low, high = point.tags.get("low"), point.tags.get("high")
-    if low is None or high is None:
-        return None
-    return float(low), float(high)
-
-
-def find(points: Sequence[Point], name: str, **tags: str | int) -> list[Point]:
-    """Points of a name that carry all these tags."""
-    return [
-        point
-        for point in points
-        if point.name == name and all(point.tags.get(tag) == value for tag, value in tags.items())
-    ]
-
-
 def log_scores(run: Run, asked: Asked) -> None:
     """`accuracy_percent` by answerer, variant, metric and group; `chance_percent` for guessing."""
     for (who, variant), evaluation in asked.items():
         for by, tags in _GROUPINGS.items():
             for group in evaluation.table(tags, seed=SEED):
                 for metric, mean in group.scores.items():
-                    log_interval(
-                        run,
+                    run.log_interval(
                         "accuracy_percent",
                         mean.scaled(100) if mean else None,
                         answerer=who,
@@ -97,8 +68,7 @@ def log_gains(run: Run, asked: Asked) -> None:
         metric = EXACT if who == CHOICE else OFFICIAL
         for by in ((), ("language",), ("task",)):
             for gain in evaluation.normalised_gain(floor, ceiling, metric=metric, by=by, seed=SEED):
-                log_interval(
-                    run,
+                run.log_interval(
                     "normalised_gain_ratio",
                     _interval(gain),
                     answerer=who,
@@ -123,8 +93,7 @@ def log_contrasts(run: Run, asked: Asked, variants: Mapping[str, Sequence[Sample
         for baseline in generated:
             if _compared(ours, baseline):
                 ids, difference = _paired(generated, variants, ours, baseline)
-                log_interval(
-                    run,
+                run.log_interval(
                     "difference_points",
                     difference,
                     contrast=f"{ours} over {baseline}",
@@ -135,8 +104,7 @@ def log_contrasts(run: Run, asked: Asked, variants: Mapping[str, Sequence[Sample
         metric = EXACT if who == CHOICE else OFFICIAL
         shallow, deep = (_values(evaluation, metric, depth) for depth in (1, 2))
         if who in (CHOICE, GENERATED) and shallow and deep:
-            log_interval(
-                run,
+            run.log_interval(
                 "difference_points",
                 unpaired_bootstrap(shallow, deep, seed=SEED).scaled(100),
                 contrast="1x1 over 2x1",
@@ -206,8 +174,7 @@ def log_training(run: Run, before: Evaluation, after: Evaluation) -> None:
         for phase, evaluation in (("before", before), ("after", after)):
             for group in evaluation.table(tags, seed=SEED):
                 mean = group.scores[EXACT]
-                log_interval(
-                    run,
+                run.log_interval(
                     "held_out_exact_percent",
                     mean.scaled(100) if mean else None,
                     phase=phase,
@@ -227,8 +194,7 @@ def log_training(run: Run, before: Evaluation, after: Evaluation) -> None:
             ]
             clusters = [before.rows[row].document for row in inside]
             gain = paired_bootstrap(scores[0], scores[1], seed=SEED, clusters=clusters)
-            log_interval(
-                run,
+            run.log_interval(
                 "training_gain_points",
                 gain.scaled(100),
                 by=by,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from burnish.evidence import Point
+from burnish.evidence import Point, find, interval_of
 from burnish.methods.structext import points as kinds
 from burnish.methods.structext.defects import DEFECTS
 from burnish.runs import Chart, Run, Series, Table
@@ -16,9 +16,7 @@ _SHOWN = (kinds.GENERATED, kinds.CONSTANT, kinds.RANDOM, kinds.IN_ORDER)
 def draw(run: Run) -> None:
     """Declare every chart and table that the run's points allow."""
     points = run.points()
-    variants = list(
-        dict.fromkeys(str(p.tags["variant"]) for p in kinds.find(points, "accuracy_percent"))
-    )
+    variants = list(dict.fromkeys(str(p.tags["variant"]) for p in find(points, "accuracy_percent")))
     for chart in (
         _official(points, variants[0], "language"),
         _official(points, variants[0], "task"),
@@ -41,7 +39,7 @@ def draw(run: Run) -> None:
 def _series(name: str, points: Sequence[Point], groups: Sequence[str]) -> Series:
     by_group = {str(point.tags["group"]): point for point in points}
     found = [by_group.get(group) for group in groups]
-    bounds = [kinds.interval_of(point) if point else None for point in found]
+    bounds = [interval_of(point) if point else None for point in found]
     return Series(
         name=name,
         x=tuple(groups),
@@ -57,7 +55,7 @@ def _groups(points: Sequence[Point]) -> list[str]:
 
 def _official(points: Sequence[Point], variant: str, by: str) -> Chart | None:
     shown = {
-        who: kinds.find(
+        who: find(
             points, "accuracy_percent", answerer=who, variant=variant, metric=kinds.OFFICIAL, by=by
         )
         for who in _SHOWN
@@ -76,10 +74,10 @@ def _official(points: Sequence[Point], variant: str, by: str) -> Chart | None:
 
 
 def _forced(points: Sequence[Point], variant: str, by: str) -> Chart | None:
-    found = kinds.find(points, "accuracy_percent", answerer=kinds.CHOICE, metric=kinds.EXACT, by=by)
+    found = find(points, "accuracy_percent", answerer=kinds.CHOICE, metric=kinds.EXACT, by=by)
     if not found:
         return None
-    chance = kinds.find(points, "chance_percent", variant=variant)
+    chance = find(points, "chance_percent", variant=variant)
     return Chart(
         title=f"Forced choice by {'depth x width' if by == 'cell' else by}, {variant}",
         kind="bar",
@@ -92,7 +90,7 @@ def _forced(points: Sequence[Point], variant: str, by: str) -> Chart | None:
 
 def _by_cell(points: Sequence[Point], variants: Sequence[str]) -> Chart | None:
     shown = {
-        variant: kinds.find(
+        variant: find(
             points,
             "accuracy_percent",
             answerer=kinds.GENERATED,
@@ -118,7 +116,7 @@ def _by_cell(points: Sequence[Point], variants: Sequence[str]) -> Chart | None:
 def _gains(points: Sequence[Point], variant: str, by: str) -> Chart | None:
     found = [
         point
-        for point in kinds.find(
+        for point in find(
             points, "normalised_gain_ratio", answerer=kinds.GENERATED, variant=variant, by=by
         )
         if point.value is not None
@@ -137,7 +135,7 @@ def _gains(points: Sequence[Point], variant: str, by: str) -> Chart | None:
 
 def _trained(points: Sequence[Point], by: str) -> Chart | None:
     found = {
-        phase: kinds.find(points, "held_out_exact_percent", phase=phase, by=by)
+        phase: find(points, "held_out_exact_percent", phase=phase, by=by)
         for phase in ("before", "after")
     }
     if not found["after"]:
@@ -152,7 +150,7 @@ def _trained(points: Sequence[Point], by: str) -> Chart | None:
 
 
 def _losses(points: Sequence[Point]) -> Chart | None:
-    found = sorted(kinds.find(points, "training_loss_nats"), key=lambda point: point.step)
+    found = sorted(find(points, "training_loss_nats"), key=lambda point: point.step)
     if not found:
         return None
     return Chart(
@@ -171,9 +169,9 @@ def _losses(points: Sequence[Point]) -> Chart | None:
 
 def _summary(points: Sequence[Point]) -> Table:
     rows = []
-    for point in kinds.find(points, "accuracy_percent", by="all", metric=kinds.OFFICIAL):
+    for point in find(points, "accuracy_percent", by="all", metric=kinds.OFFICIAL):
         tags = point.tags
-        exact = kinds.find(
+        exact = find(
             points,
             "accuracy_percent",
             by="all",
@@ -202,7 +200,7 @@ def _summary(points: Sequence[Point]) -> Table:
 def _defects(points: Sequence[Point]) -> Table:
     rows = []
     for name, what in DEFECTS.items():
-        pair = [kinds.find(points, name, profile=profile) for profile in ("official", "corrected")]
+        pair = [find(points, name, profile=profile) for profile in ("official", "corrected")]
         if any(pair):
             numbers = [found[0].value if found else None for found in pair]
             rows.append((what, *(None if n is None else round(n, 1) for n in numbers)))
@@ -222,7 +220,7 @@ def _contrasts(points: Sequence[Point]) -> Table:
             int(point.tags["n"]),
             _with_bounds(point),
         )
-        for point in kinds.find(points, "difference_points")
+        for point in find(points, "difference_points")
     ]
     return Table(
         title="Contrasts",
@@ -234,6 +232,6 @@ def _contrasts(points: Sequence[Point]) -> Table:
 def _with_bounds(point: Point) -> str:
     if point.value is None:
         return "not scored"
-    bounds = kinds.interval_of(point)
+    bounds = interval_of(point)
     tail = f" [{bounds[0]:.1f}, {bounds[1]:.1f}]" if bounds else ""
     return f"{point.value:.1f}{tail}"
