@@ -2,7 +2,8 @@
 
 Between `<!-- settings -->` and `<!-- end -->` goes what the config says; between `<!-- claims -->`
 and `<!-- end -->` the verdicts of `benchmarks/results/NAME.json`; between `<!-- points QUERY -->`
-and `<!-- end -->` its points of one name, QUERY being `name; tag=value; ... : row tag, column tag`;
+and `<!-- end -->` its points of one name, QUERY being `name; tag=value; ... : row tag, column tag`,
+where an axis may join tags as `one+other`;
 between `<!-- labelled MODULE:LABELS, TAG -->` and `<!-- end -->` one row for each name in LABELS.
 """
 
@@ -19,6 +20,7 @@ from burnish.runs import describe
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
+WITH_INTERVAL = {"mean_retained_ratio", "gain_ratio"}  # others are shown in charts alone
 BLOCK = re.compile(
     r"(<!-- (settings|claims|points|labelled|machine)(.*?) -->\n).*?(<!-- end -->)", re.DOTALL
 )
@@ -96,13 +98,26 @@ def points(results: Mapping[str, Any], query: str) -> list[str]:
         for point in results["points"]
         if point["name"] == name and all(str(point.get(k)) == v for k, v in tags.items())
     ]
-    columns = list(dict.fromkeys(point[across] for point in found))
-    rows = list(dict.fromkeys(point[down] for point in found))
-    by_place = {(point[down], point[across]): point["value"] for point in found}
+    by_place = {(_place(point, down), _place(point, across)): _shown(point) for point in found}
+    rows, columns = (list(dict.fromkeys(place[axis] for place in by_place)) for axis in (0, 1))
     return table(
-        (down, *columns),
-        ((row, *(_number(by_place.get((row, column))) for column in columns)) for row in rows),
+        (down.replace("+", ", "), *columns),
+        ((row, *(by_place.get((row, column), "–") for column in columns)) for row in rows),
     )
+
+
+def _place(point: Mapping[str, Any], axis: str) -> Any:
+    """The value of a tag, or of several written "one+other"; "all" where a point has none."""
+    values = [point.get(tag, "all") for tag in axis.split("+")]
+    return values[0] if len(values) == 1 else ", ".join(map(str, values))
+
+
+def _shown(point: Mapping[str, Any]) -> str:
+    """A value, with its 95 % interval where it has one."""
+    text = _number(point["value"])
+    if point.get("low") is None or not point.get("n", 0) or point["name"] not in WITH_INTERVAL:
+        return text
+    return f"{text} [{_number(point['low'])}, {_number(point['high'])}]"
 
 
 def labelled(results: Mapping[str, Any], query: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""What decides which weights stay, one criterion a file."""
