@@ -31,7 +31,7 @@ def saved(tiny, tmp_path):
                     num_hidden_layers=2,
                     num_attention_heads=4,
                     intermediate_size=40,
-                    num_labels=3,
+                    num_labels=2,
                 )
             ).eval()
         folder = tmp_path / name

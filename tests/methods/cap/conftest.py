@@ -91,9 +91,7 @@ def weight_pruner(folder, **changes):
 
 def hashes(folder):
     """SHA-256 of every file of a folder by name."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
-    }
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
 def logits_of(model, examples):

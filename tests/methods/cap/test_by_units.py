@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_exactly_so_many_go_and_none_comes_back(tiny, tmp_path, criterion):
         assert sum(stage.heads) == 12 - int(share * 12)
         assert sum(stage.units) == 120 - int(share * 120)
         assert min(stage.heads) >= 1
-    for earlier, later in zip(kept, kept[1:], strict=False):
+    for earlier, later in pairwise(kept):
         for kind in ("heads", "ffn"):
             pairs = zip(earlier[kind], later[kind], strict=True)
             assert all(set(after) <= set(before) for before, after in pairs)
@@ -232,7 +233,7 @@ def test_going_on_with_other_settings_is_refused(tiny, tmp_path, changes, messag
 def test_going_on_with_other_examples_is_refused(tiny, tmp_path):
     with pytest.raises(Killed):
         tiny.pruner(tmp_path, on_step=kill_at(2)).prune()
-    with pytest.raises(ConfigError, match="begun with examples 26 with .* now it is 26 with"):
+    with pytest.raises(ConfigError, match=r"begun with examples 26 with .* now it is 26 with"):
         tiny.pruner(tmp_path, resume=True, train=tiny.encoded(seed=1)).prune()
 
 

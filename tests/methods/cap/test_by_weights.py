@@ -76,7 +76,7 @@ def test_exactly_so_many_weights_go(tiny, tmp_path, criterion):
     assert stage.sparsity == pytest.approx(0.9)
     assert not pruned.structured
     assert pruned.masked() is pruned.model
-    with pytest.raises(UsageError, match="cannot be cut out; prune heads and units .* as CSR"):
+    with pytest.raises(UsageError, match=r"cannot be cut out; prune heads and units .* as CSR"):
         pruned.compact()
 
 
@@ -219,7 +219,7 @@ def test_banks_of_a_pruning_that_left_no_checkpoint_are_not_used(tiny, whole, tm
 def test_changed_banks_and_other_settings_are_refused(tiny, tmp_path):
     with pytest.raises(Killed):
         tiny.weight_pruner(tmp_path, on_step=kill_at(6)).prune()
-    with pytest.raises(ConfigError, match="begun with criterion Movement.*now it is Magnitude"):
+    with pytest.raises(ConfigError, match=r"begun with criterion Movement.*now it is Magnitude"):
         tiny.weight_pruner(tmp_path, criterion=Magnitude(), resume=True).prune()
     path = tmp_path / "banks" / "snap-01.f16"
     path.write_bytes(bytes(path.stat().st_size))

@@ -11,6 +11,8 @@ from burnish.methods.cap.arms import OWN, jobs_of
 from burnish.methods.cap.comparing import do, perform, read_result, result_path
 from burnish.methods.cap.config import CapConfig
 
+pytestmark = pytest.mark.xdist_group("cap-comparing")  # its fixture is dear
+
 
 def tokenizer():
     """The words "0" to "35" after four special tokens: 40 tokens, as the tiny model has."""

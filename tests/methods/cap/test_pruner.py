@@ -68,7 +68,9 @@ def test_what_was_pruned_loads_again_and_exports(tiny, pruned, tmp_path):
 
 def test_the_model_is_left_without_hooks_and_says_how_it_went(tiny, pruned):
     assert not pruned.model.bert._forward_hooks
-    assert pruned.model.config._attn_implementation == tiny.classifier(0).config._attn_implementation
+    assert (
+        pruned.model.config._attn_implementation == tiny.classifier(0).config._attn_implementation
+    )
     assert set(pruned.seconds) == {"teacher", "importance", "training"}
     assert all(value > 0 for value in pruned.seconds.values())
 
@@ -167,7 +169,7 @@ def test_a_larger_teacher_teaches_through_a_projection_that_is_trained(tiny, tmp
 
 def test_a_folder_that_is_in_use_is_not_overwritten(tiny, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is not empty; set resume=True to go on .* name another"):
+    with pytest.raises(UsageError, match=r"is not empty; set resume=True to go on .* name another"):
         tiny.pruner(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -226,7 +228,7 @@ def test_arguments_of_transformers_are_read(tiny, tmp_path):
     )  # fmt: skip
     assert work.batch_size == 4
     counted = TrainingArguments(output_dir=str(tmp_path / "unused"), warmup_steps=500, use_cpu=True)
-    with pytest.raises(UsageError, match="warmup_steps 500 is a number of steps, .* a share of"):
+    with pytest.raises(UsageError, match=r"warmup_steps 500 is a number of steps, .* a share of"):
         tiny.pruner(tmp_path / "new", training=counted)
 
 

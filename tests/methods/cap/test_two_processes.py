@@ -10,6 +10,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+pytestmark = pytest.mark.xdist_group("cap-two-processes")  # its fixture is dear
+
 SCRIPT = str(Path(__file__).parent / "two_banks.py")
 
 

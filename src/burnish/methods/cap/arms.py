@@ -136,7 +136,15 @@ def _prunings(config: CapConfig) -> list[tuple[Family, str, float]]:
 def examples_of(config: CapConfig, name: str, seed: int) -> tuple[Examples, Examples]:
     """Training and test examples of a set; the seed draws which training examples are taken."""
     if name != OWN:
-        found = load_set(name, train=config.train_examples, test=config.test_examples, seed=seed)
+        whole = load_set(name)
+        train, test = (
+            min(most, len(part))
+            for most, part in (
+                (config.train_examples, whole.train),
+                (config.test_examples, whole.test),
+            )
+        )
+        found = load_set(name, train=train, test=test, seed=seed)
         return found.train, found.test
     everything = read_examples(
         config.data,

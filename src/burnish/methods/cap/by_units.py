@@ -265,6 +265,7 @@ def _save(work: Work, progress: Progress, asked: Mapping[str, str]) -> None:
 
 def _replace(path: Path, write: Any) -> None:
     partial = path.with_name(f"{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)  # without banks nothing has made it yet
     write(partial)
     partial.replace(path)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
+from pydantic import ValidationError
 
 from burnish.errors import ConfigError, Interrupted, UsageError
 from burnish.methods.cap.config import ArmName, CapConfig, UnitName, WeightName
@@ -201,8 +202,18 @@ def _order(options: dict[str, Any]) -> Any:
     ours = {name: options.pop(name) for name in own}
     data = _choice(options)
     chosen = {name: value for name, value in settings.items() if value is not None}
-    config = CapConfig(**options, **chosen)
-    return Order(config=config, criterion=criterion, sparsity=sparsity, data=data, **ours)
+    return Order(
+        config=_config(options | chosen), criterion=criterion, sparsity=sparsity, data=data, **ours
+    )
+
+
+def _config(values: Mapping[str, Any]) -> CapConfig:
+    try:
+        return CapConfig(**values)
+    except ValidationError as failure:  # NaN slips through the ranges of click
+        first = failure.errors()[0]
+    name = str(first["loc"][0]).replace("_", "-")
+    raise ConfigError(f"--{name}: {first['msg'].lower()}, got {first['input']}")
 
 
 @cap.command()
@@ -253,7 +264,7 @@ def _parameters(model: nn.Module) -> int:
 @_as_json
 def export(folder: str, out: Path, int8: bool, as_json: bool) -> None:
     """Write MODEL, as `compact` made it or dense, as ONNX."""
-    from burnish.methods.cap.serving import load_any, zeros_in
+    from burnish.methods.cap.named import load_any, zeros_in
     from burnish.models.onnx_export import export_onnx, quantize_int8
 
     if out.suffix != ".onnx":
@@ -313,7 +324,7 @@ def probe(
     **options: Any,
 ) -> None:
     """What encoders still know: logistic regression on their frozen vectors, on another set."""
-    from burnish.methods.cap.serving import compare_knowledge
+    from burnish.methods.cap.knowledge import compare_knowledge
     from burnish.methods.cap.single import load_examples
 
     parts = load_examples(_choice(options), train=train, test=test, seed=seed)
@@ -342,7 +353,8 @@ def _print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, about: Mapping
     table = Table(caption=", ".join(f"{name}: {_cell(value)}" for name, value in about.items()))
     for name, value in rows[0].items():
         text = isinstance(value, str)
-        table.add_column(name, justify="left" if text else "right", overflow="fold")
+        title = name.replace("_", " ")
+        table.add_column(title, justify="left" if text else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row.values()))
     Console(file=sys.stdout).print(table)

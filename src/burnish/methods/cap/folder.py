@@ -24,14 +24,11 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
 from burnish.errors import UsageError
+from burnish.methods.cap.named import STRUCTURED, UNSTRUCTURED, ZEROS, load_any
 from burnish.methods.cap.pruner import Pruned
 from burnish.methods.cap.result import Stage
-from burnish.models.heads import TaskModel, load_task_model, saved_head
 from burnish.models.options import quiet
 from burnish.models.shrinking import LayerKeep, shrink
-
-ZEROS = "burnish_zeros"  # in the config of a model that has zeros in place of what is gone
-STRUCTURED, UNSTRUCTURED = "heads and units", "weights"
 
 
 @dataclass(frozen=True)
@@ -155,8 +152,10 @@ class PruningFolder:
                 "that burnish cap prune wrote"
             )
         history = json.loads(self._history.read_text(encoding="utf-8"))
-        loaded = load_zeroed(self.pruned)
-        dense_config: Any = copy.deepcopy(loaded.model.config)
+        loaded = load_any(self.pruned)
+        config: Any = loaded.model.config
+        vars(config).pop(ZEROS, None)
+        dense_config = copy.deepcopy(config)
         keep = self._read_keep()
         if keep:
             shrink(loaded.model, keep)
@@ -182,32 +181,6 @@ class PruningFolder:
 
     def _discard_work(self) -> None:
         shutil.rmtree(self.path / "work", ignore_errors=True)
-
-
-def load_zeroed(folder: Path) -> TaskModel:
-    """A model from `pruned/`, without the mark in its config.
-
-    Raises:
-        UsageError: it is not there, or is no classifier and answers no questions.
-    """
-    loaded = load_task_model(folder, saved_head(folder) or "classification", device="cpu")
-    config: Any = loaded.model.config
-    if hasattr(config, ZEROS):
-        delattr(config, ZEROS)
-    return loaded
-
-
-def zeros_in(folder: Path) -> str:
-    """What the zeros in a model's folder stand for: "heads and units", "weights", or "" for none.
-
-    The folder above it, which `burnish cap prune` wrote, will do.
-    """
-    for config in (folder / "config.json", folder / "pruned" / "config.json"):
-        try:
-            return str(json.loads(config.read_text(encoding="utf-8")).get(ZEROS, ""))
-        except (OSError, ValueError, AttributeError):  # loading it says what is wrong
-            continue
-    return ""
 
 
 def _write(path: Path, values: Mapping[str, Any]) -> None:

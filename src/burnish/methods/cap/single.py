@@ -20,6 +20,7 @@ from burnish.methods.cap import arms
 from burnish.methods.cap.arms import OWN, Arm
 from burnish.methods.cap.config import CapConfig
 from burnish.methods.cap.folder import PruningFolder
+from burnish.methods.cap.named import check_fits
 from burnish.methods.cap.objective import CapObjective
 from burnish.methods.cap.pruner import ContrastivePruner, freeze
 from burnish.methods.cap.represent import hidden_size
@@ -192,33 +193,6 @@ def class_names(model: PreTrainedModel) -> tuple[str, ...] | None:
     config: Any = model.config
     names = tuple(str(config.id2label[index]) for index in range(config.num_labels))
     return None if names == tuple(f"LABEL_{index}" for index in range(len(names))) else names
-
-
-def check_fits(model: TaskModel, examples: Encoded, *, max_length: int) -> None:
-    """Refuse tokens or lengths that the model has no embeddings for.
-
-    Raises:
-        UsageError: there are such.
-    """
-    embeddings: Any = model.model.get_input_embeddings()
-    rows, largest = embeddings.weight.shape[0], int(examples.tokens.max())
-    if largest >= rows:
-        raise UsageError(
-            f"the tokenizer of {model.identity} gives token {largest}, but its model knows {rows}; "
-            "put the model's own tokenizer into its folder"
-        )
-    limit = longest(model)
-    if int(examples.lengths.max()) > limit:
-        raise UsageError(
-            f"--max-length {max_length} is more than the {limit} tokens that {model.identity} takes"
-        )
-
-
-def longest(model: TaskModel) -> int:
-    """Tokens that a model has positions for."""
-    config: Any = model.model.config
-    positions = getattr(config, "max_position_embeddings", None) or model.tokenizer.model_max_length
-    return int(min(model.tokenizer.model_max_length, positions))
 
 
 def prune_into(order: Order, out: Path, *, resume: bool, bars: Bars, say: Say) -> dict[str, Any]:
