@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     BertConfig,
+    BertForMaskedLM,
+    BertForPreTraining,
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
 )
 
 from burnish.errors import UsageError
-from burnish.models import LayerKeep, layer_parts, save_pruned, shrink
+from burnish.models import LayerKeep, layer_parts, load_encoder, save_pruned, shrink
 from burnish.models.heads import fresh_head, load_task_model, saved_head
 
 IDS = torch.tensor([[5, 9, 11, 20, 7]])
@@ -21,11 +26,11 @@ def saved(tiny, tmp_path):
     """Saves a tiny BERT of a class, with a tokenizer beside it."""
     _, tokenizer = tiny
 
-    def save(kind, name="model"):
+    def save(kind, name="model", config=BertConfig):
         with torch.random.fork_rng():
             torch.manual_seed(3)
             model = kind(
-                BertConfig(
+                config(
                     vocab_size=300,
                     hidden_size=32,
                     num_hidden_layers=2,
@@ -130,3 +135,39 @@ def test_a_classifier_of_one_class_is_refused(saved):
     _, folder = saved(BertModel)
     with pytest.raises(UsageError, match="at least two classes"):
         fresh_head(folder, "classification", torch.Generator(), labels=["only"])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [BertForMaskedLM, BertForPreTraining, RobertaForMaskedLM, BertForSequenceClassification],
+)
+def test_a_new_head_takes_the_encoder_of_any_checkpoint(saved, kind):
+    """Published encoders lie beside the head they were pre-trained with, some without a pooler."""
+    config = RobertaConfig if kind is RobertaForMaskedLM else BertConfig
+    model, folder = saved(kind, config=config)
+    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+    fresh, again = (
+        fresh_head(folder, "classification", generator, labels="ab", device="cpu").model
+        for generator in generators
+    )
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(fresh.state_dict().values(), again.state_dict().values(), strict=True)
+    )
+    theirs = model.base_model.state_dict()
+    for name, weight in fresh.base_model.state_dict().items():
+        assert torch.equal(weight, theirs[name]) if name in theirs else name.startswith("pooler")
+
+
+def test_a_pooler_that_was_never_saved_is_not_made_up(saved):
+    _, folder = saved(BertForMaskedLM)
+    assert load_encoder(folder, device="cpu").model.pooler is None
+
+
+def test_an_encoder_with_a_weight_gone_is_refused_whatever_head_it_has(saved):
+    _, folder = saved(BertForMaskedLM)
+    weights = load_file(folder / "model.safetensors")
+    del weights["bert.encoder.layer.1.output.dense.weight"]  # and the pooler is not there
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UsageError, match=r"3 missing keys such as encoder\.layer\.1\.output"):
+        load_encoder(folder, device="cpu")

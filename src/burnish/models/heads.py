@@ -78,9 +78,10 @@ def fresh_head(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = getattr(transformers, CLASSES[head]).from_config(config)
-    wanted = model.base_model.state_dict()
     weights = encoder.model.state_dict()
-    model.base_model.load_state_dict({name: weights[name] for name in wanted})
+    for name, drawn in model.base_model.state_dict().items():
+        if name in weights or not name.startswith("pooler."):
+            drawn.copy_(weights[name])  # a pooler that was never saved is part of the new head
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return TaskModel(model.to(place).eval(), encoder.tokenizer, encoder.identity)
 

@@ -79,7 +79,11 @@ def load_encoder(
     dtype: torch.dtype | str = "float32",
     device: torch.device | str | None = None,
 ) -> Encoder:
-    """An encoder with all its weights; arguments and errors as in `load_causal_lm`, but no GGUF."""
+    """An encoder with all its weights; arguments and errors as in `load_causal_lm`, but no GGUF.
+
+    A head that lies beside the encoder is left out, and a pooler that was never saved, as in
+    checkpoints of masked language models, is not made up: the model then has none.
+    """
     return Encoder(*load_as(spec, "AutoModel", dtype, device))
 
 
@@ -105,14 +109,7 @@ def load_as(
         model = _pruned(folder, loader, number_type)
         try:
             if model is None:
-                model, info = getattr(transformers, loader).from_pretrained(
-                    folder,
-                    dtype=number_type,
-                    use_safetensors=True,
-                    output_loading_info=True,
-                    **_LOCAL,
-                )
-                _check_complete(info, type(model).__name__, folder)
+                model = _complete(getattr(transformers, loader), folder, number_type)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
         except UsageError:
             raise
@@ -120,6 +117,26 @@ def load_as(
             why = str(error).strip().partition("\n")[0]
             raise UsageError(f"transformers cannot load {folder}: {why}") from error
     return model.to(where).eval(), tokenizer, weights.identity
+
+
+def _complete(loader: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """The model of a folder, none of whose weights are random or dropped."""
+    options = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True, **_LOCAL}
+    model, info = loader.from_pretrained(folder, **options)
+    if loader.__name__ == "AutoModel" and type(model).__name__ not in _saved_as(model):
+        if info["missing_keys"] and all(key.startswith("pooler.") for key in info["missing_keys"]):
+            model, info = loader.from_pretrained(folder, add_pooling_layer=False, **options)
+        own = {name for name, _ in model.named_children()}
+        info["unexpected_keys"] = [
+            key for key in info["unexpected_keys"] if key.partition(".")[0] in own
+        ]
+    _check_complete(info, type(model).__name__, folder)
+    return model
+
+
+def _saved_as(model: Any) -> tuple[str, ...]:
+    """The classes that a checkpoint says it is of."""
+    return tuple(model.config.architectures or ())
 
 
 def _pruned(folder: Path, loader: str, dtype: torch.dtype) -> Any:

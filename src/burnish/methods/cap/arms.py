@@ -137,14 +137,12 @@ def examples_of(config: CapConfig, name: str, seed: int) -> tuple[Examples, Exam
     """Training and test examples of a set; the seed draws which training examples are taken."""
     if name != OWN:
         whole = load_set(name)
-        train, test = (
-            min(most, len(part))
-            for most, part in (
-                (config.train_examples, whole.train),
-                (config.test_examples, whole.test),
-            )
+        found = load_set(
+            name,
+            train=min(config.train_examples, len(whole.train)),
+            test=min(config.test_examples, len(whole.test)),
+            seed=seed,
         )
-        found = load_set(name, train=train, test=test, seed=seed)
         return found.train, found.test
     everything = read_examples(
         config.data,
