@@ -77,7 +77,7 @@ def test_questions_are_parted_without_classes():
     [
         (0.0, "leave examples in both parts of 10, got 0.0"),
         (10, "leave examples in both parts of 10, got 10"),
-        (5, r"same shares \(no 9, yes 1\); drop classes of one example"),
+        (5, r"same shares \(rarest of 2 classes: yes 1, no 9\); drop classes of one example"),
     ],
 )
 def test_parts_that_cannot_be_are_refused(test, complaint):

@@ -8,6 +8,8 @@ from sklearn.model_selection import train_test_split
 from burnish.data.examples import Examples
 from burnish.errors import DataError
 
+_SHOWN = 5  # classes that an error names
+
 
 def train_test(examples: Examples, *, test: int | float, seed: int) -> tuple[Examples, Examples]:
     """Training and test part, drawn at random with the classes in the same shares.
@@ -32,12 +34,12 @@ def train_test(examples: Examples, *, test: int | float, seed: int) -> tuple[Exa
         )
     except ValueError as error:
         counts = np.bincount(examples.labels, minlength=len(examples.label_names))
-        shares = ", ".join(
-            f"{name} {count}" for name, count in zip(examples.label_names, counts, strict=True)
-        )
+        rarest = np.argsort(counts, kind="stable")[:_SHOWN]
+        shares = ", ".join(f"{examples.label_names[row]} {counts[row]}" for row in rarest)
         raise DataError(
             f"{size} of {n} examples cannot be drawn with the classes in the same shares "
-            f"({shares}); drop classes of one example, or set test to another size"
+            f"(rarest of {len(counts)} classes: {shares}); drop classes of one example, or set "
+            "test to another size"
         ) from error
     train, held = (examples.take(np.sort(part)) for part in parts)
     return train, held

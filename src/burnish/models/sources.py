@@ -65,7 +65,7 @@ def find(spec: str | os.PathLike[str]) -> Weights:
     if _HUB_ID.fullmatch(name):
         return _from_hub(name)
     raise UsageError(
-        f"no model {name!r}: it is no asset ({', '.join(assets.ASSETS)}), no folder or .gguf file "
+        f"no model {name!r}: it is no asset ({', '.join(_models())}), no folder or .gguf file "
         "that exists, and no hub id of the form owner/name"
     )
 
@@ -89,6 +89,15 @@ def gguf_path(spec: str | os.PathLike[str]) -> Path:
         f"no .gguf file for {name!r}: looked for an asset of that name with one, "
         f"the file {path}, and {path}/*.gguf"
     )
+
+
+def _models() -> list[str]:
+    """The assets that are models, not data."""
+    return [
+        name
+        for name, entry in assets.ASSETS.items()
+        if any(file.path == "config.json" or file.path.endswith(".gguf") for file in entry.files)
+    ]
 
 
 def _asset(name: str) -> Weights:
