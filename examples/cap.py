@@ -8,14 +8,15 @@ import torch
 
 from burnish import cap
 from burnish.data import encode, load_set
-from burnish.models import AutoPruned, export_onnx, save_pruned
+from burnish.models import AutoPruned
 from burnish.models.heads import TaskModel, fresh_head
-from burnish.models.latency import latency, model_runners
+from burnish.models.options import has_bfloat16
 from burnish.training import Training
 
 tweets = load_set("tweets", train=320, test=400)
 names = tweets.train.label_names
-fast = Training(learning_rate=1e-4)
+precision = "bfloat16" if has_bfloat16() else "float32"
+fast = Training(learning_rate=1e-4, precision=precision)
 
 
 def encoder(seed: int) -> TaskModel:
@@ -26,7 +27,7 @@ def encoder(seed: int) -> TaskModel:
 
 teacher, student = encoder(0), encoder(1)
 train = encode(tweets.train, teacher.tokenizer, max_length=32)
-test = cap.TestSet(tweets.test, encode(tweets.test, teacher.tokenizer, max_length=32))
+test = cap.TestSet(tweets.test, encode(tweets.test, teacher.tokenizer, max_length=32), precision)
 
 begun = time.perf_counter()
 cap.fine_tune(teacher.model, train, fast, epochs=2, batch_size=16)
@@ -46,13 +47,9 @@ with tempfile.TemporaryDirectory() as folder:
     ).prune()
     print(f"fine-tuned and pruned in {time.perf_counter() - begun:.0f} s")
 
-    small = save_pruned(result.compact(), Path(folder) / "small", student.tokenizer)
+    small = result.save_pretrained(Path(folder) / "small", student.tokenizer)
     again = AutoPruned.from_pretrained(small)
-    files = {
-        "dense": export_onnx(teacher.model, Path(folder) / "dense.onnx"),
-        "pruned": export_onnx(again, Path(folder) / "pruned.onnx"),
-    }
-    times = latency(model_runners(files, batch=1, tokens=128), repeats=20)
+    times = result.latency(batch=1, tokens=128, repeats=20)
 
 stage = result.history[-1]
 print(f"removed: {dict(stage.removed)} of {dict(stage.total)}")

@@ -4,9 +4,10 @@ import json
 from collections import Counter
 
 import pytest
+from datasets import Dataset, DatasetDict
 
 from burnish.methods.cap import arms
-from burnish.methods.cap.arms import TeacherJob, jobs_of
+from burnish.methods.cap.arms import OWN, TeacherJob, jobs_of
 from burnish.methods.cap.config import CapConfig
 from burnish.methods.cap.objective import CE_ONLY
 from burnish.methods.cap.schedules import Cubic, Stages
@@ -89,6 +90,19 @@ def test_every_seed_is_tested_on_the_same_examples_and_trained_on_its_own(file):
 def test_a_small_file_keeps_two_thirds_for_training(file):
     train, test = arms.examples_of(CapConfig(data=str(file)), arms.OWN, 0)
     assert (len(train), len(test)) == (100, 50)
+
+
+def test_a_test_split_is_scored_on_whole_with_the_classes_of_training(tmp_path):
+    train = Dataset.from_dict(
+        {"text": [f"t {n}" for n in range(30)], "label": ["b", "a", "c"] * 10}
+    )
+    validation = Dataset.from_dict({"text": ["x", "y"], "label": ["c", "b"]})
+    DatasetDict({"train": train, "validation": validation}).save_to_disk(tmp_path / "data")
+    config = CapConfig(data=str(tmp_path / "data"), split="train", test_split="validation")
+    trained, tested = arms.examples_of(config, OWN, 0)
+    assert len(trained) == 30
+    assert (tested.texts, tested.labels) == (("x", "y"), (2, 1))
+    assert tested.label_names == trained.label_names == ("a", "b", "c")
 
 
 def test_objectives_add_up_by_name():

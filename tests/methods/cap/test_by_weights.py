@@ -78,6 +78,8 @@ def test_exactly_so_many_weights_go(tiny, tmp_path, criterion):
     assert pruned.masked() is pruned.model
     with pytest.raises(UsageError, match=r"cannot be cut out; prune heads and units .* as CSR"):
         pruned.compact()
+    with pytest.raises(UsageError, match="make nothing faster, so there is no latency to claim"):
+        pruned.latency()
 
 
 def test_embeddings_are_frozen_and_the_dense_rest_is_trained(tiny, tmp_path):

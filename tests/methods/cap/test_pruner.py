@@ -13,8 +13,8 @@ from burnish.errors import BurnishError, ConfigError, DataError, UsageError
 from burnish.methods.cap.objective import CE_ONLY, CapObjective
 from burnish.methods.cap.schedules import Cubic, Stages
 from burnish.methods.cap.weights import Movement
-from burnish.models.onnx_export import OnnxModel, export_onnx
-from burnish.models.pruned import AutoPruned, save_pruned
+from burnish.models.onnx_export import OnnxModel
+from burnish.models.pruned import AutoPruned
 from burnish.training import Training
 
 CUBIC = Cubic(
@@ -58,12 +58,20 @@ def test_masked_and_compact_compute_the_same(tiny, pruned):
 def test_what_was_pruned_loads_again_and_exports(tiny, pruned, tmp_path):
     examples = tiny.encoded(12, seed=3)
     wanted = tiny.logits_of(pruned.compact(), examples)
-    loaded = AutoPruned.from_pretrained(save_pruned(pruned.compact(), tmp_path / "model"))
+    loaded = AutoPruned.from_pretrained(pruned.save_pretrained(tmp_path / "model"))
     assert torch.allclose(tiny.logits_of(loaded, examples), wanted, atol=1e-6)
-    graph = OnnxModel(export_onnx(loaded, tmp_path / "onnx"))
+    plain, small = pruned.export_onnx(tmp_path / "small.onnx")
+    assert (plain.name, small.name) == ("small.onnx", "small-int8.onnx")
+    graph = OnnxModel(plain)
     inputs = {name: value.numpy() for name, value in examples.batch(np.arange(12)).items()}
     inputs.pop("labels")
     assert np.abs(graph(inputs)["logits"] - wanted.numpy()).max() < 1e-4
+
+
+def test_latency_is_measured_on_what_is_really_smaller(pruned):
+    times = pruned.latency(batch=1, tokens=8, repeats=2)
+    assert set(times) == {"dense", "pruned"}
+    assert all(each.cpu_min_ms > 0 for each in times.values())
 
 
 def test_the_model_is_left_without_hooks_and_says_how_it_went(tiny, pruned):

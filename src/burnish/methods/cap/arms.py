@@ -144,18 +144,26 @@ def examples_of(config: CapConfig, name: str, seed: int) -> tuple[Examples, Exam
             seed=seed,
         )
         return found.train, found.test
-    everything = read_examples(
+    train = _given(config, config.split)
+    if config.test_split:
+        test = _given(config, config.test_split, label_names=train.label_names or None)
+    else:
+        held_out = min(config.test_examples, len(train) // 3)
+        train, test = train_test(train, test=held_out, seed=_TEST_SEED)
+    taken = np.random.default_rng(derive(seed, "train")).permutation(len(train))
+    return train.take(np.sort(taken[: config.train_examples]).tolist()), test
+
+
+def _given(config: CapConfig, split: str, label_names: Sequence[str] | None = None) -> Examples:
+    return read_examples(
         config.data,
         task=config.task,
         text=config.text or None,
         other=config.other or None,
         label=config.label,
-        split=config.split or None,
+        label_names=label_names,
+        split=split or None,
     )
-    held_out = min(config.test_examples, len(everything) // 3)
-    train, test = train_test(everything, test=held_out, seed=_TEST_SEED)
-    taken = np.random.default_rng(derive(seed, "train")).permutation(len(train))
-    return train.take(np.sort(taken[: config.train_examples]).tolist()), test
 
 
 @dataclass(frozen=True)
@@ -251,6 +259,16 @@ def schedule_of(config: CapConfig, arm: Arm, examples: int) -> Stages | Cubic:
         initial_warmup=1,
         final_warmup=3,
         total_steps=steps,
+    )
+
+
+def teaching_of(config: CapConfig, seed: int) -> Training:
+    """How a teacher is fine-tuned."""
+    return Training(
+        learning_rate=config.teacher_learning_rate,
+        weight_decay=config.weight_decay,
+        precision=precision_of(config),
+        seed=derive(seed, "teacher"),
     )
 
 

@@ -9,7 +9,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,7 +27,7 @@ from burnish.methods.cap.result import Stage
 from burnish.methods.cap.tasks import Scored, fine_tune
 from burnish.models.options import cores
 from burnish.models.pruned import AutoPruned, save_pruned
-from burnish.training import Training, derive
+from burnish.training import derive
 
 _OWN_RHYTHM = ("platon", "obert", "wanda")  # criteria that set masks in steps of their own
 
@@ -37,7 +37,8 @@ def perform(
 ) -> None:
     """Do every job that has left no result yet, several at once, one thread each.
 
-    The results do not depend on how many are done at once.
+    An arm that is taught waits for its teacher, where that is among the jobs. The results do not
+    depend on how many are done at once.
 
     Args:
         config: of the run.
@@ -56,14 +57,37 @@ def perform(
     workers = min(config.workers or cores(), len(missing))
     context = get_context("spawn")  # a fork of a process with threads may hang
     with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-        running = {pool.submit(do, config, job, home): job for job in missing}
         try:
-            for future in as_completed(running):
-                future.result()
-                on_done(running[future])
+            _perform(missing, lambda job: pool.submit(do, config, job, home), on_done)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _perform(
+    jobs: Sequence[Job], begin: Callable[[Job], Future[None]], on_done: Callable[[Job], None]
+) -> None:
+    """Begin every job as soon as what it waits for is done."""
+    waiting: dict[Job, list[Job]] = {job: [] for job in jobs if isinstance(job, TeacherJob)}
+    running: dict[Future[None], Job] = {}
+    for job in jobs:
+        teacher = _teacher_of(job)
+        if teacher in waiting:
+            waiting[teacher].append(job)
+        else:
+            running[begin(job)] = job
+    while running:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            job = running.pop(future)
+            future.result()
+            on_done(job)
+            running |= {begin(taught): taught for taught in waiting.pop(job, ())}
+
+
+def _teacher_of(job: Job) -> TeacherJob | None:
+    if isinstance(job, TeacherJob) or job.objective == "ce":
+        return None
+    return TeacherJob(job.set, job.seed)
 
 
 def _one_thread() -> None:
@@ -108,12 +132,7 @@ def _teach(config: CapConfig, job: TeacherJob, home: Path) -> dict[str, Any]:
     model = arms.fresh(config, ready.train, derive(job.seed, "teacher head")).model
     if config.freeze_embeddings:
         freeze(model)
-    training = Training(
-        learning_rate=config.teacher_learning_rate,
-        weight_decay=config.weight_decay,
-        precision=arms.precision_of(config),
-        seed=derive(job.seed, "teacher"),
-    )
+    training = arms.teaching_of(config, job.seed)
     fine_tune(
         model, ready.encoded, training, epochs=config.teacher_epochs, batch_size=config.batch_size
     )

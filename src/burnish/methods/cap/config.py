@@ -46,6 +46,9 @@ class CapConfig:
     ] = ""
     label: Annotated[str, Field(description="column of the class")] = "label"
     split: Annotated[str, Field(description="of a hub data set, e.g. train")] = ""
+    test_split: Annotated[
+        str, Field(description="scored on in place of examples held out, e.g. validation")
+    ] = ""
     sets: Annotated[
         tuple[str, ...], Field(min_length=1, description="embedded sets, where `data` is empty")
     ] = ("tweets",)
@@ -195,6 +198,7 @@ class CapConfig:
             "data": "nyu-mll/glue:sst2",
             "text": "sentence",
             "split": "train",
+            "test_split": "validation",
             "train_examples": 1_000_000,
             "test_examples": 1_000_000,
             "max_length": 128,

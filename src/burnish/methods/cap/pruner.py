@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from accelerate import Accelerator
 from torch import nn
@@ -25,6 +26,9 @@ from burnish.methods.cap.schedules import Cubic, Stages
 from burnish.methods.cap.units import UnitCriterion
 from burnish.methods.cap.weights import WeightCriterion
 from burnish.methods.cap.work import Evaluate, Step, Work
+from burnish.models.latency import Latency, latency, model_runners
+from burnish.models.onnx_export import export_onnx, quantize_int8
+from burnish.models.pruned import save_pruned
 from burnish.models.shrinking import LayerKeep, expand
 from burnish.training import Training
 
@@ -71,6 +75,41 @@ class Pruned:
             return self.model
         found: Any = expand(self.model, self.keep, self.dense_config)
         return found  # type: ignore[no-any-return]
+
+    def save_pretrained(self, folder: str | Path, tokenizer: Any | None = None) -> Path:
+        """Save the model as it is; `burnish.models.AutoPruned` loads it again."""
+        return save_pruned(self.model, folder, tokenizer)
+
+    def export_onnx(self, file: str | Path, *, int8: Literal["auto", "no"] = "auto") -> list[Path]:
+        """Write the small model as fp32 ONNX and, unless "no", in int8 beside it.
+
+        Raises:
+            UsageError: as for `compact`.
+        """
+        plain = export_onnx(self.compact(), file)
+        return [plain] if int8 == "no" else [plain, quantize_int8(plain)]
+
+    def latency(
+        self, *, batch: int = 1, tokens: int = 128, repeats: int = 50
+    ) -> dict[str, Latency]:
+        """Time the model in its dense shape and in its small one, both in ONNX Runtime fp32.
+
+        One thread, taking turns in this process.
+
+        Raises:
+            UsageError: pruning was unstructured, and zeros in a dense matrix save no time.
+        """
+        if not self.structured:
+            raise UsageError(
+                "zeros scattered in weight matrices make nothing faster, so there is no latency to "
+                "claim; time them as CSR with burnish.models.to_csr, from 90 % sparsity on"
+            )
+        with TemporaryDirectory() as folder:
+            files = {
+                "dense": export_onnx(self.masked(), Path(folder) / "dense.onnx"),
+                "pruned": export_onnx(self.model, Path(folder) / "pruned.onnx"),
+            }
+            return latency(model_runners(files, batch=batch, tokens=tokens), repeats=repeats)
 
 
 class ContrastivePruner:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from burnish import assets
 from burnish.data import SETS
@@ -25,10 +24,9 @@ def run(config: CapConfig, run: Run) -> None:
     teachers, arms = jobs_of(config, sets)
     run.note("model", find(config.model).identity)
     home = run.artifact("prunings")
-    for label, jobs in (("fine-tuning teachers", teachers), ("pruning", arms)):
-        work: Sequence[Job] = jobs
-        with run.progress(len(work), label) as progress:
-            perform(config, work, home, lambda job: progress.advance())
+    jobs: list[Job] = [*teachers, *arms]
+    with run.progress(len(jobs), "fine-tuning and pruning") as progress:
+        perform(config, jobs, home, lambda job: progress.advance())
     points.log_scores(run, home, arms, lambda name: _task(config, name))
     points.log_gains(run, points.collect(home, arms))
     points.log_probes(run, home, arms)

@@ -32,7 +32,7 @@ from burnish.methods.cap.work import Step
 from burnish.models.heads import Head, TaskModel, load_task_model, saved_head
 from burnish.models.pruned import save_pruned
 from burnish.runs.progress import Progress
-from burnish.training import Training, derive
+from burnish.training import derive
 
 _TEST_SEED = 0  # the test part of a user's file is the same for every seed
 _MOST_TEST = 3000
@@ -437,12 +437,7 @@ def _teach(order: Order, ready: _Ready, folder: PruningFolder, bars: Bars) -> No
     teacher: Any = ready.teacher
     if config.freeze_embeddings:
         freeze(teacher)
-    training = Training(
-        learning_rate=config.teacher_learning_rate,
-        weight_decay=config.weight_decay,
-        precision=arms.precision_of(config),
-        seed=derive(order.seed, "teacher"),
-    )
+    training = arms.teaching_of(config, order.seed)
     steps = config.teacher_epochs * -(-len(ready.train) // config.batch_size)
     with bars(steps, "fine-tuning the teacher") as bar:
         fine_tune(
