@@ -175,8 +175,8 @@ class CapConfig:
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
-            "train_examples": 500,
-            "test_examples": 1000,
+            "train_examples": 400,
+            "test_examples": 600,
             "max_length": 48,
             "teacher_epochs": 2,
             "stages": (0.7,),
