@@ -28,9 +28,13 @@ def draw(run: Run) -> None:
 def _charts(points: Sequence[Point]) -> Iterator[Chart]:
     for family, what in (("units", "heads and units"), ("weights", "encoder weights")):
         found = find(points, "mean_retained_ratio", family=family)
-        for criterion in dict.fromkeys(str(point.tags["criterion"]) for point in found):
-            own = [point for point in found if point.tags["criterion"] == criterion]
-            yield _retained(own, criterion, what)
+        for criterion, own in _by(found, "criterion").items():
+            if len(_by(own, "sparsity")) > 1:
+                yield _retained(own, criterion, what)
+        for share, own in _by(found, "sparsity").items():
+            if any(len(_by(find(found, "mean_retained_ratio", criterion=name), "sparsity")) == 1
+                   for name in _by(own, "criterion")):  # fmt: skip
+                yield _compared(own, float(share), what)
     yield from _gain_chart(points)
     yield from _pareto(points, "latency_cpu_ms", "processor time of a batch (ms)", "Accuracy")
     yield from _pareto(points, "file_mb", "size of the ONNX file (MB)", "Accuracy")
@@ -63,6 +67,29 @@ def _retained(found: Sequence[Point], criterion: str, what: str) -> Chart:
         series=tuple(series),
         references=(("the teacher", 100.0),),
         note=f"Mean over sets and seeds (n = {', '.join(map(str, counts))}) and 95 % interval.",
+    )
+
+
+def _by(points: Sequence[Point], tag: str) -> dict[str, list[Point]]:
+    """Points by the value of a tag, in order of first appearance."""
+    groups: dict[str, list[Point]] = {}
+    for point in points:
+        groups.setdefault(str(point.tags[tag]), []).append(point)
+    return groups
+
+
+def _compared(found: Sequence[Point], share: float, what: str) -> Chart:
+    """Accuracy retained at one sparsity, every criterion side by side."""
+    return Chart(
+        title=f"Accuracy retained, {share:.0%} of {what} removed",
+        kind="bar",
+        y_label="score / teacher's score (%)",
+        series=tuple(
+            _series(NAMES[objective], list(_by(own, "criterion")), own, factor=100.0)
+            for objective, own in _by(found, "objective").items()
+        ),
+        references=(("the teacher", 100.0),),
+        note="Mean over sets and seeds; lines: 95 % interval where there are several runs.",
     )
 
 
