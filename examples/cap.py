@@ -13,10 +13,10 @@ from burnish.models.heads import TaskModel, fresh_head
 from burnish.models.options import has_bfloat16
 from burnish.training import Training
 
-tweets = load_set("tweets", train=320, test=400)
+tweets = load_set("tweets", train=400, test=300)
 names = tweets.train.label_names
 precision = "bfloat16" if has_bfloat16() else "float32"
-fast = Training(learning_rate=1e-4, precision=precision)
+fast = Training(learning_rate=3e-4, precision=precision)
 
 
 def encoder(seed: int) -> TaskModel:
@@ -26,8 +26,8 @@ def encoder(seed: int) -> TaskModel:
 
 
 teacher, student = encoder(0), encoder(1)
-train = encode(tweets.train, teacher.tokenizer, max_length=32)
-test = cap.TestSet(tweets.test, encode(tweets.test, teacher.tokenizer, max_length=32), precision)
+train = encode(tweets.train, teacher.tokenizer, max_length=24)
+test = cap.TestSet(tweets.test, encode(tweets.test, teacher.tokenizer, max_length=24), precision)
 
 begun = time.perf_counter()
 cap.fine_tune(teacher.model, train, fast, epochs=2, batch_size=16)

@@ -20,7 +20,7 @@ from burnish.errors import ConfigError, DataError, UsageError
 from burnish.methods.cap.by_units import check_stages, prune_by_units
 from burnish.methods.cap.by_weights import prune_by_weights
 from burnish.methods.cap.objective import CapObjective
-from burnish.methods.cap.represent import check_examples, check_models
+from burnish.methods.cap.represent import check_examples, check_models, vocabulary_size
 from burnish.methods.cap.result import Stage
 from burnish.methods.cap.schedules import Cubic, Stages
 from burnish.methods.cap.units import UnitCriterion
@@ -109,7 +109,9 @@ class Pruned:
                 "dense": export_onnx(self.masked(), Path(folder) / "dense.onnx"),
                 "pruned": export_onnx(self.model, Path(folder) / "pruned.onnx"),
             }
-            return latency(model_runners(files, batch=batch, tokens=tokens), repeats=repeats)
+            known = vocabulary_size(self.model)
+            runners = model_runners(files, batch=batch, tokens=tokens, vocabulary=known)
+            return latency(runners, repeats=repeats)
 
 
 class ContrastivePruner:

@@ -81,7 +81,8 @@ def hidden_size(model: PreTrainedModel) -> int:
     return int(config.hidden_size)
 
 
-def _vocabulary(model: PreTrainedModel) -> int:
+def vocabulary_size(model: PreTrainedModel) -> int:
+    """How many tokens a model knows."""
     embeddings: Any = model.get_input_embeddings()
     return int(embeddings.weight.shape[0])
 
@@ -118,7 +119,7 @@ def check_models(model: PreTrainedModel, teacher: PreTrainedModel, *, projection
     Raises:
         UsageError: vocabularies, tasks or classes differ; or the hidden sizes, without projection.
     """
-    rows = [_vocabulary(each) for each in (model, teacher)]
+    rows = [vocabulary_size(each) for each in (model, teacher)]
     if rows[0] != rows[1]:
         raise UsageError(
             f"model and teacher must share a tokenizer, but know {rows[0]} and {rows[1]} tokens; "
