@@ -6,9 +6,9 @@ Also shrinks models for good, saves them so that they load again, and exports th
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from burnish.lazy import lazily
 from burnish.models.loading import CausalLM, Encoder, load_causal_lm, load_encoder
 from burnish.models.sources import gguf_path
 
@@ -26,7 +26,6 @@ _HOME = {
     "pruned": ("AutoPruned", "save_pruned"),
     "shrinking": ("LayerKeep", "expand", "shrink", "zero_out"),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "AutoPruned",
@@ -49,9 +48,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
-    globals()[name] = value  # the next look-up does not come here
-    return value
+__getattr__ = lazily(__name__, _HOME)

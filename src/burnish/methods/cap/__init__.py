@@ -5,8 +5,9 @@ Xu et al., arXiv 2112.07198. Everything public is importable from here and loade
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from burnish.lazy import lazily
 
 if TYPE_CHECKING:
     from burnish.methods.cap.method import METHOD
@@ -50,7 +51,6 @@ _HOME = {
         "WeightCriterion",
     ),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "CE_ONLY",
@@ -82,9 +82,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
-    globals()[name] = value  # the next look-up does not come here
-    return value
+__getattr__ = lazily(__name__, _HOME)

@@ -6,8 +6,9 @@ generating and solving need nothing but the standard library.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from burnish.lazy import lazily
 
 if TYPE_CHECKING:
     from burnish.methods.structext.answerers import (
@@ -75,7 +76,6 @@ _HOME = {
     "scorers": ("METRICS", "score"),
     "solver": ("solve",),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "LANGUAGES",
@@ -116,9 +116,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
-    globals()[name] = value  # the next look-up does not come here
-    return value
+__getattr__ = lazily(__name__, _HOME)

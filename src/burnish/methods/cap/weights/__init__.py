@@ -5,8 +5,9 @@ Everything public loads on first use, so that naming a criterion in settings dra
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from burnish.lazy import lazily
 
 if TYPE_CHECKING:
     from burnish.methods.cap.weights.criteria.magnitude import Magnitude
@@ -46,7 +47,6 @@ _HOME = {
     "masking": ("MaskedWeights", "Sparsity"),
     "selection": ("kept_count", "threshold_mask", "top_mask"),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "Calibrated",
@@ -70,9 +70,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
-    globals()[name] = value  # the next look-up does not come here
-    return value
+__getattr__ = lazily(__name__, _HOME)
