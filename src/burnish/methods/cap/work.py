@@ -92,7 +92,7 @@ class Work:
         self.model.to(self.accelerator.device)
         width = hidden_size(self.model)
         projection = None
-        if self.objective.projection and self.teacher is not None:
+        if self.objective.projection and self.teacher is not None and self.wants("fine"):
             with seeded(derive(self.training.seed, "projection")):
                 projection = nn.Linear(width, hidden_size(self.teacher), bias=False)
             projection.to(self.accelerator.device)
