@@ -20,7 +20,8 @@ from burnish.runs import describe
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
-WITH_INTERVAL = {"mean_retained_ratio", "gain_ratio"}  # others are shown in charts alone
+# others are shown in charts alone
+WITH_INTERVAL = {"mean_retained_ratio", "gain_ratio", "recovered_ratio"}
 BLOCK = re.compile(
     r"(<!-- (settings|claims|points|labelled|machine)(.*?) -->\n).*?(<!-- end -->)", re.DOTALL
 )

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.chunking import CHUNK
 from burnish.codecs.protocol import Context, Part, Payload
 from burnish.errors import ConfigError
 
-_CHUNK = 1 << 16  # numbers at a time: what is read twice stays in the second-level cache
 _LEAST = 1e-30  # blocks of smaller numbers are sent as zeros: their inverse would overflow
 
 
@@ -153,7 +153,7 @@ def _blocks(vector: Tensor, block: int) -> Tensor:
 
 
 def _chunks(blocks: int, block: int) -> list[slice]:
-    step = max(1, _CHUNK // block)
+    step = max(1, CHUNK // block)
     return [slice(start, start + step) for start in range(0, blocks, step)]
 
 

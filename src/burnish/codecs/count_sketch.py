@@ -88,13 +88,14 @@ class CountSketch(VectorCodec):
     def _sketch(self, vector: Tensor) -> Tensor:
         sketch = np.zeros((self.rows, self.columns), np.float32)
         values = vector.numpy()
-        for stretch, turns, signs in self._stretches():
-            part = values[stretch]
-            for row, turn, sign in zip(sketch, turns, signs, strict=True):
-                signed = part * sign
-                room = min(len(signed), self.columns - turn)  # up to the end of the row
-                row[turn : turn + room] += signed[:room]
-                row[: len(signed) - room] += signed[room:]
+        with np.errstate(over="ignore", invalid="ignore"):  # the receiver's checks see it
+            for stretch, turns, signs in self._stretches():
+                part = values[stretch]
+                for row, turn, sign in zip(sketch, turns, signs, strict=True):
+                    signed = part * sign
+                    room = min(len(signed), self.columns - turn)  # up to the end of the row
+                    row[turn : turn + room] += signed[:room]
+                    row[: len(signed) - room] += signed[room:]
         return torch.from_numpy(sketch)
 
     def _found(self, sketch: Tensor) -> Tensor:

@@ -52,17 +52,17 @@ class KSeed(VectorCodec):
 
     def direction(self, number: int) -> Tensor:
         """One of the pool, (size,), standard normal: what a zeroth-order step goes along."""
-        direction = np.empty(self.size, np.float32)
+        direction = torch.empty(self.size)
         self._draw(number, direction)
-        return torch.from_numpy(direction)
+        return direction
 
-    def _draw(self, number: int, out: np.ndarray) -> None:
+    def _draw(self, number: int, out: Tensor) -> None:
         bits = np.random.SFC64(derive(self.seed, self.name, number))
-        np.random.Generator(bits).standard_normal(dtype=np.float32, out=out)
+        np.random.Generator(bits).standard_normal(dtype=np.float32, out=out.numpy())
 
     def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
         if context.trace is None:
-            return {"amounts": self._projected(vector.numpy())}
+            return {"amounts": self._projected(vector)}
         amounts = torch.zeros(self.seeds)
         for number, amount in context.trace.items():
             if not 0 <= number < self.seeds:
@@ -77,20 +77,18 @@ class KSeed(VectorCodec):
             )
         return {"amounts": amounts}
 
-    def _projected(self, values: np.ndarray) -> Tensor:
-        amounts = np.empty(self.seeds, np.float32)
-        direction = np.empty(self.size, np.float32)
+    def _projected(self, vector: Tensor) -> Tensor:
+        amounts = torch.empty(self.seeds)
+        direction = torch.empty(self.size)
         for number in range(self.seeds):
             self._draw(number, direction)
-            amounts[number] = direction @ values / (direction @ direction)
-        return torch.from_numpy(amounts)
+            amounts[number] = torch.dot(direction, vector) / torch.dot(direction, direction)
+        return amounts
 
     def _expand(self, payload: Payload) -> Tensor:
         amounts = payload.tensors["amounts"]
-        vector = np.zeros(self.size, np.float32)
-        direction = np.empty(self.size, np.float32)
+        vector, direction = torch.zeros(self.size), torch.empty(self.size)
         for number in amounts.nonzero().flatten().tolist():
             self._draw(number, direction)
-            direction *= np.float32(amounts[number])
-            vector += direction
-        return torch.from_numpy(vector)
+            vector.add_(direction, alpha=float(amounts[number]))
+        return vector

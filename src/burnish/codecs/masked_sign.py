@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.chunking import CHUNK
 from burnish.codecs.draws import public_bytes
 from burnish.codecs.protocol import Context, Header, Part, Payload
 from burnish.codecs.signs import mean_magnitude, pack_signs, spread_signs
@@ -57,24 +59,28 @@ class MaskedSign(VectorCodec):
             "scale": Part(torch.float32, (1,)),
         }
 
-    def _places(self, message: Context | Header) -> NDArray[np.int64]:
-        """Which coordinates are sent, one of each group, (groups,)."""
-        picks = np.zeros(self.groups, np.int64)
-        for power in range(self._each.bit_length() - 1):
-            names = (self.name, message.round, message.client, power)
-            raw = public_bytes(-(-self.groups // 8), self.seed, *names)
-            picks += np.unpackbits(raw, count=self.groups).astype(np.int64) << power
-        picks[-1] %= self.size - (self.groups - 1) * self._each  # the last group may have fewer
-        picks += np.arange(0, self.size, self._each)
-        return picks
-
     def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
-        chosen = torch.from_numpy(vector.numpy()[self._places(context)])
+        values, chosen = vector.numpy(), torch.empty(self.groups)
+        for groups, places in self._places(context):
+            np.take(values, places, out=chosen.numpy()[groups], mode="clip")
         return {"signs": pack_signs(chosen), "scale": torch.tensor([mean_magnitude(chosen)])}
 
     def _expand(self, payload: Payload) -> Tensor:
         scale = float(payload.tensors["scale"])
-        vector = np.zeros(self.size, np.float32)
-        signed = spread_signs(payload.tensors["signs"], scale, self.groups)
-        vector[self._places(payload.header)] = signed.numpy()
-        return torch.from_numpy(vector)
+        signed = spread_signs(payload.tensors["signs"], scale, self.groups).numpy()
+        vector = torch.zeros(self.size)
+        for groups, places in self._places(payload.header):
+            vector.numpy()[places] = signed[groups]
+        return vector
+
+    def _places(self, message: Context | Header) -> Iterator[tuple[slice, NDArray[np.int64]]]:
+        """Some groups at a time, and which coordinate of each is sent."""
+        picks = np.zeros(self.groups, np.uint8)
+        for power in range(self._each.bit_length() - 1):
+            names = (self.name, message.round, message.client, power)
+            raw = public_bytes(-(-self.groups // 8), self.seed, *names)
+            picks |= np.unpackbits(raw, count=self.groups) << power
+        picks[-1] %= self.size - (self.groups - 1) * self._each  # the last group may have fewer
+        for start in range(0, self.groups, CHUNK // 2):
+            groups = slice(start, min(start + CHUNK // 2, self.groups))
+            yield groups, np.arange(start, groups.stop) * self._each + picks[groups]

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.chunking import CHUNK
 from burnish.codecs.protocol import Context, Part, Payload, Setting
 from burnish.errors import ConfigError, DataError
 
-_CHUNK = 1 << 16  # columns at a time
 _RANK = 1e-10  # share of the largest eigenvalue below which one is rounding, in float64
 
 
@@ -95,6 +95,6 @@ class Pca(VectorCodec):
 
 
 def _stretches(vectors: Tensor | Sequence[Tensor]) -> Iterator[Tensor]:
-    """All vectors' next columns, (m, up to 65,536) float64, again and again."""
-    for start in range(0, len(vectors[0]), _CHUNK):
-        yield torch.stack([vector[start : start + _CHUNK] for vector in vectors]).double()
+    """All vectors' next columns, (m, up to CHUNK) float64, again and again."""
+    for start in range(0, len(vectors[0]), CHUNK):
+        yield torch.stack([vector[start : start + CHUNK] for vector in vectors]).double()

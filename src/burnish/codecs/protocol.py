@@ -121,7 +121,7 @@ class Codec(Protocol):
 
         Raises:
             NotFinite: the vector holds NaN or infinity.
-            ShapeMismatch: it has another shape.
+            LayoutMismatch: it has another shape.
         """
         ...
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.chunking import CHUNK
 from burnish.codecs.protocol import Context, Part, Payload
 from burnish.errors import ConfigError
 from burnish.training.randomness import derive
 
-_CHUNK = 1 << 15  # numbers at a time: what is read twice stays in the second-level cache
 _LEAST = 1e-30  # a bucket of smaller numbers may be sent as zeros
 
 
@@ -30,7 +30,7 @@ class Qsgd(VectorCodec):
     stored as planes of one bit each; 4 bytes a bucket for the norm.
 
     Attributes:
-        levels: s, one less than a power of two, 1 to 255.
+        levels: s, one less than a power of two, 1 to 127.
         bucket: neighbours that share a norm, a multiple of 8.
         seed: with the round and the client, of the rounding.
 
@@ -46,8 +46,8 @@ class Qsgd(VectorCodec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.levels <= 255 or self.levels & (self.levels + 1):
-            raise ConfigError(f"levels is 1, 3, 7, ... or 255, got {self.levels}")
+        if not 1 <= self.levels <= 127 or self.levels & (self.levels + 1):
+            raise ConfigError(f"levels is 1, 3, 7, ... or 127, got {self.levels}")
         if self.bucket < 8 or self.bucket % 8:
             raise ConfigError(f"bucket is a multiple of 8, got {self.bucket}")
 
@@ -78,21 +78,25 @@ class Qsgd(VectorCodec):
             norms[rows], shares = self._shares(buckets[rows])
             # rounded down after a uniform number was added: up with the share that is left
             shares += draw.random(shares.shape, np.float32)
-            codes = np.minimum(shares, self.levels).astype(np.uint8)
-            bits = [buckets[rows].numpy() < 0, *(codes >> place & 1 for place in self._places)]
-            planes[:, stretch] = [np.packbits(plane) for plane in bits]
+            codes = np.minimum(shares, self.levels, out=shares).astype(np.uint8)
+            planes[0, stretch] = np.packbits(buckets[rows].numpy() < 0)
+            for place in self._places:
+                planes[1 + place, stretch] = np.packbits(codes & np.uint8(1 << place))
         return {"planes": torch.from_numpy(planes), "norms": norms}
 
     def _expand(self, payload: Payload) -> Tensor:
         planes = payload.tensors["planes"].numpy()
-        units = (payload.tensors["norms"] / self.levels).numpy()
-        values = np.empty((self._buckets, self.bucket), np.float32)
+        units = (payload.tensors["norms"] / self.levels).unsqueeze(1)
+        values = torch.empty(self._buckets, self.bucket)
         for rows, stretch in self._chunks():
-            sign, *bits = np.unpackbits(planes[:, stretch], axis=1)
-            codes = sum(plane << place for place, plane in zip(self._places, bits, strict=True))
-            signed = np.where(sign, np.negative(codes, dtype=np.int16), codes)
-            np.multiply(signed.reshape(-1, self.bucket), units[rows, None], out=values[rows])
-        return torch.from_numpy(values).view(-1)[: self.size]
+            negative, *bits = np.unpackbits(planes[:, stretch], axis=1).view(np.int8)
+            codes = np.zeros_like(negative)
+            for place, plane in zip(self._places, bits, strict=True):
+                codes |= plane << place
+            # in two's complement, where the numbers are negative: all bits turned, and 1 added
+            signed = torch.from_numpy((codes ^ -negative) + negative)
+            values[rows].copy_(signed.view(-1, self.bucket)).mul_(units[rows])
+        return values.view(-1)[: self.size]
 
     def _shares(self, buckets: Tensor) -> tuple[Tensor, NDArray[np.float32]]:
         """Norms, and s |v_i| / ||v||."""
@@ -110,7 +114,7 @@ class Qsgd(VectorCodec):
 
     def _chunks(self) -> Iterator[tuple[slice, slice]]:
         """Some buckets at a time, and their bytes of a plane."""
-        step, each = max(1, _CHUNK // self.bucket), self.bucket // 8
+        step, each = max(1, CHUNK // self.bucket), self.bucket // 8
         for start in range(0, self._buckets, step):
             stop = min(start + step, self._buckets)
             yield slice(start, stop), slice(start * each, stop * each)

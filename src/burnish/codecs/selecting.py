@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK = 1 << 16
+from burnish.codecs.chunking import CHUNK
+
 _SAMPLE = 1 << 14
 
 
@@ -46,9 +47,9 @@ def _reaching(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Where magnitudes are at least `floor`, and those magnitudes."""
     places, found = [], []
-    buffer = np.empty(min(_CHUNK, len(values)), np.float32)
-    for start in range(0, len(values), _CHUNK):
-        chunk = values[start : start + _CHUNK]
+    buffer = np.empty(min(CHUNK, len(values)), np.float32)
+    for start in range(0, len(values), CHUNK):
+        chunk = values[start : start + CHUNK]
         magnitudes = np.abs(chunk, out=buffer[: len(chunk)])
         inside = np.flatnonzero(magnitudes >= floor)
         found.append(magnitudes[inside])

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 16  # numbers at a time: what is read twice stays in the second-level cache
+from burnish.codecs.chunking import CHUNK
+
 _TABLE = 1 - 2 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32)
 
 
@@ -16,8 +17,8 @@ def pack_signs(vector: Tensor) -> Tensor:
     """(n,) to (ceil(n / 8),) uint8; the bit is set where the number is negative."""
     values = vector.numpy()
     packed = np.empty(-(-len(values) // 8), np.uint8)
-    for start in range(0, len(values), _CHUNK):
-        bits = np.packbits(values[start : start + _CHUNK] < 0)
+    for start in range(0, len(values), CHUNK):
+        bits = np.packbits(values[start : start + CHUNK] < 0)
         packed[start // 8 : start // 8 + len(bits)] = bits
     return torch.from_numpy(packed)
 
@@ -33,9 +34,9 @@ def spread_signs(packed: Tensor, magnitude: float, count: int) -> Tensor:
 def mean_magnitude(values: Tensor) -> float:
     """Mean of the absolute values of a vector."""
     total = 0.0
-    buffer = torch.empty(min(_CHUNK, len(values)))
-    for start in range(0, len(values), _CHUNK):
-        chunk = values[start : start + _CHUNK]
+    buffer = torch.empty(min(CHUNK, len(values)))
+    for start in range(0, len(values), CHUNK):
+        chunk = values[start : start + CHUNK]
         magnitudes = torch.abs(chunk, out=buffer[: len(chunk)])
         partial = float(magnitudes.sum())
         if math.isinf(partial):  # of float32; each number is finite

@@ -236,7 +236,7 @@ def _federate(config: CgFedllmConfig, seed: int, arm: Arm, home: Path) -> dict[s
     base = second_task(config, seed, arm.seed)
     codec = _codec_of(arm, base.layout, home)
     task = Remembered(
-        _task_of(config, base, codec), home / "first-round", f"seed-{arm.seed}-{_kind(codec)}"
+        task_of(config, base, codec), home / "first-round", f"seed-{arm.seed}-{_kind(codec)}"
     )
     sent = guarded_as_may_be(codec) if arm.guarded else codec
     begun = time.perf_counter()
@@ -341,7 +341,8 @@ def _kind(codec: Codec) -> str:
     return "zeroth-order" if isinstance(codec, KSeed) else "adamw"
 
 
-def _task_of(config: CgFedllmConfig, task: LoraTask, codec: Codec) -> LocalTask:
+def task_of(config: CgFedllmConfig, task: LoraTask, codec: Codec) -> LocalTask:
+    """What clients do for a codec: AdamW, or for kseed steps along its directions."""
     if not isinstance(codec, KSeed):
         return task
     return ZerothOrderTask(task, codec, learning_rate=config.zeroth_order_rate)
