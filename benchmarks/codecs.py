@@ -1,7 +1,8 @@
 """How fast codecs are beside a plain copy of memory: `python benchmarks/codecs.py [--json]`.
 
-Run it on an idle machine. One thread; every codec and the copy take turns, and the least of the
-times counts. A small vector is copied from the processor's cache, so its ratios are the hard ones.
+Run it on an idle machine. One thread; every codec and the copy take turns, and the median of the
+times counts. A small vector is copied from the processor's cache, so its ratios are the hard ones;
+a large copy has the speed of fresh pages, unless the allocator still has used ones.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _taking_turns(works: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds of each; the copy runs before and after every other."""
+    """Median seconds of each, run in turn."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     begun = time.perf_counter()
     while time.perf_counter() - begun < SECONDS or len(taken["copy"]) < 4:

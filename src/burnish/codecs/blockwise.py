@@ -38,7 +38,7 @@ class Int8(VectorCodec):
     """round(127 x / largest) in every block; a byte a number and 4 a block.
 
     Attributes:
-        block: neighbours that share a unit, a multiple of 8.
+        block: neighbours that share a unit, a multiple of 8, at most 2**20.
 
     Source: blockwise quantisation, Dettmers et al., arXiv 2110.02861, section 2.1, with linear
     codes. Departure: blocks of 1024 by default, so that units cost 0.4 % and not 6 %.
@@ -142,8 +142,8 @@ class Nf4(VectorCodec):
 
 
 def _check(block: int) -> None:
-    if block < 8 or block % 8:
-        raise ConfigError(f"block is a multiple of 8, got {block}")
+    if not 8 <= block <= 2**20 or block % 8:
+        raise ConfigError(f"block is a multiple of 8, at most 2**20, got {block}")
 
 
 def _blocks(vector: Tensor, block: int) -> Tensor:

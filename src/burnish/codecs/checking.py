@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ def checked(vector: Tensor, size: int, codec: str) -> Tensor:
         LayoutMismatch: it is not `size` numbers of float32.
         NotFinite: it holds NaN or infinity.
     """
+    vector = vector.detach()
     if vector.shape != (size,) or vector.dtype != torch.float32:
         raise LayoutMismatch(
             f"{codec} was made for vectors of {size} float32 numbers, got shape "
@@ -35,4 +37,33 @@ def checked(vector: Tensor, size: int, codec: str) -> Tensor:
             f"wanted finite numbers in the vector, got {float(vector[first])} at index {first}; "
             "lower the learning rate or clip the update"
         )
-    return vector.detach().cpu().contiguous()
+    return vector.cpu().contiguous()
+
+
+def remembered(memory: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor | None:
+    """What was kept under a name; None at first.
+
+    Raises:
+        LayoutMismatch: another codec kept it.
+    """
+    kept = memory.get(name)
+    if kept is not None and (kept.shape != shape or kept.dtype != torch.float32):
+        raise LayoutMismatch(
+            f"{name} in memory has shape {tuple(kept.shape)} of {kept.dtype}, this codec keeps "
+            f"{shape} of float32; give every codec a memory of its own, empty at first"
+        )
+    return kept
+
+
+def to_keep(tensor: Tensor, name: str) -> Tensor:
+    """What is about to be kept: numbers that overflowed would spoil every later message.
+
+    Raises:
+        NotFinite: it holds NaN or infinity.
+    """
+    if not all_finite(tensor):
+        raise NotFinite(
+            f"wanted finite numbers in {name}, got NaN or infinity; memory stays as it was, clip "
+            "the update"
+        )
+    return tensor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.checking import remembered, to_keep
 from burnish.codecs.draws import public_bytes, public_words
 from burnish.codecs.protocol import Context, Part, Payload
 from burnish.codecs.selecting import largest
@@ -27,7 +28,7 @@ class CountSketch(VectorCodec):
     kept. Behind secure sums, give the summed sketch to `join` as the one payload.
 
     Attributes:
-        columns: buckets a row, a multiple of 8.
+        columns: buckets a row, a multiple of 8 from 8, no more than hold the whole vector.
         k: numbers that a joint update changes, 1 to the size.
         rows: independent hashes, of which the median is taken; odd.
         momentum: of the server, inside the sketch; from 0 to below 1. Made for raw gradients: a
@@ -49,8 +50,10 @@ class CountSketch(VectorCodec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.columns < 8 or self.columns % 8:
-            raise ConfigError(f"columns is a multiple of 8, got {self.columns}")
+        if not 8 <= self.columns < self.size + 8 or self.columns % 8:
+            raise ConfigError(
+                f"columns is a multiple of 8, below {self.size + 8}, got {self.columns}"
+            )
         if not 1 <= self.k <= self.size:
             raise ConfigError(f"k is from 1 to the size {self.size}, got {self.k}")
         if not 1 <= self.rows < 100 or not self.rows % 2:
@@ -68,16 +71,24 @@ class CountSketch(VectorCodec):
         """Momentum and error feedback on the mean sketch; the k largest numbers it tells.
 
         Keeps `sketch.momentum` and `sketch.error` in the receiver's memory.
+
+        Raises:
+            NotFinite: sums overflow; memory stays as it was.
         """
-        velocity = memory.setdefault("sketch.momentum", torch.zeros(self.rows, self.columns))
-        error = memory.setdefault("sketch.error", torch.zeros(self.rows, self.columns))
-        velocity.mul_(self.momentum)
+        velocity = self._kept(memory, "sketch.momentum").mul(self.momentum)
         for payload, weight in zip(payloads, weights, strict=True):
             velocity.add_(payload.tensors["sketch"], alpha=weight)
-        error.add_(velocity)
+        error = to_keep(self._kept(memory, "sketch.error") + velocity, "sketch.error")
         update = self._found(error)
         error.sub_(self._sketch(update))
+        kept = {"sketch.momentum": velocity, "sketch.error": to_keep(error, "sketch.error")}
+        memory.update(kept)
         return update
+
+    def _kept(self, memory: Mapping[str, Tensor], name: str) -> Tensor:
+        shape = (self.rows, self.columns)
+        kept = remembered(memory, name, shape)
+        return torch.zeros(shape) if kept is None else kept
 
     def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
         return {"sketch": self._sketch(vector)}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import torch
 from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.checking import remembered, to_keep
 from burnish.codecs.protocol import Context, Part, Payload
 from burnish.codecs.selecting import largest
 from burnish.codecs.topk import sparse, sparse_template, spread
@@ -61,14 +61,16 @@ class Dgc(VectorCodec):
 
     def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
         memory = context.memory
-        velocity = memory.setdefault("dgc.velocity", torch.zeros(self.size))
-        waiting = memory.setdefault("dgc.waiting", torch.zeros(self.size))
-        waiting.add_(velocity.mul_(self.momentum).add_(vector))
-        values = waiting.numpy()
+        velocity = remembered(memory, "dgc.velocity", (self.size,))
+        waiting = remembered(memory, "dgc.waiting", (self.size,))
+        velocity = vector.clone() if velocity is None else velocity.mul(self.momentum).add_(vector)
+        waiting = velocity.clone() if waiting is None else waiting.add(velocity)
+        values = to_keep(waiting, "dgc.waiting").numpy()
         places = largest(values, self.k(context.round))
         tensors = sparse(values, places)
         velocity.numpy()[places] = 0
         values[places] = 0
+        memory.update({"dgc.velocity": velocity, "dgc.waiting": waiting})
         return tensors
 
     def _expand(self, payload: Payload) -> Tensor:

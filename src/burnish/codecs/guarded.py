@@ -15,13 +15,14 @@ from typing import final
 import torch
 from torch import Tensor
 
-from burnish.codecs.checking import checked
+from burnish.codecs.checking import checked, remembered, to_keep
 from burnish.codecs.errors import IncompatibleCodec, LayoutMismatch
 from burnish.codecs.protocol import Codec, Context, Joining, Part, Payload, Setting
-from burnish.codecs.wire import GAIN_BOUND, members
+from burnish.codecs.wire import GAIN_BOUND, fingerprint, members
 from burnish.errors import ConfigError
 
 _RESIDUAL = "residual"
+_ASIDE = "fallback."
 _STRETCH = 1 << 15
 
 
@@ -55,7 +56,8 @@ class Guarded:
         codec: decoded on its own (not a `Joining` one: what its receiver makes of many payloads
             has no residual that one sender could know).
         error_feedback: not around a codec that keeps what it leaves out itself, such as `Dgc`.
-        gain: whether a is as above; else it is 1.
+        gain: whether a is as above; else it is 1. Around such a codec P is the vector alone: what
+            was waiting is sent as far as it helps the present update, and the rest is lost.
         fallback: another codec of the same size, or None.
         least_cosine: -1 to 1.
 
@@ -123,25 +125,32 @@ class Guarded:
             LayoutMismatch, NotFinite: as a codec's `encode`; memory is left as it was.
         """
         wanted = checked(vector, self.size, self.name)
-        residual = context.memory.get(_RESIDUAL) if self.error_feedback else None
-        if residual is not None:
-            wanted = wanted + residual
-        sent = self._attempt(self.codec, wanted, context)
+        if self.error_feedback:
+            residual = remembered(context.memory, _RESIDUAL, (self.size,))
+            wanted = wanted if residual is None else wanted + residual
+        memory = dict(context.memory)
+        sent = self._attempt(self.codec, wanted, replace(context, memory=memory))
         if self.fallback is not None and sent.cosine < self.least_cosine:
-            with _own_memory(context, "fallback.") as aside:
+            if _feeds_back(self.codec):  # nothing of what it would have sent was sent
+                memory = dict(context.memory)
+            with _own_memory(replace(context, memory=memory), _ASIDE) as aside:
                 sent = self._attempt(self.fallback, wanted, aside)
         if self.error_feedback:
-            context.memory[_RESIDUAL] = torch.sub(wanted, sent.decoded, out=sent.decoded)
+            residual = torch.sub(wanted, sent.decoded, out=sent.decoded)
+            memory[_RESIDUAL] = to_keep(residual, _RESIDUAL)
+        context.memory.clear()
+        context.memory.update(memory)
         return sent.payload
 
     def decode(self, payload: Payload) -> Tensor:
         """By the codec that made it."""
+        header = payload.header
         for each in self.members:
-            if each.name == payload.header.codec:
+            if (each.name, fingerprint(each)) == (header.codec, header.fingerprint):
                 return each.decode(payload)
         raise LayoutMismatch(
             f"wanted a payload of {' or '.join(each.name for each in self.members)}, got one of "
-            f"{payload.header.codec}"
+            f"{header.codec} {header.fingerprint[:12]}; both sides need the same settings"
         )
 
     def _attempt(self, codec: Codec, wanted: Tensor, context: Context) -> _Attempt:
@@ -171,7 +180,7 @@ def _check_inside(codec: Codec, error_feedback: bool) -> None:
         )
     if members(codec) != (codec,):
         raise IncompatibleCodec(f"{codec.name} is guarded already; guard it once")
-    if error_feedback and getattr(codec, "feeds_back", False):
+    if error_feedback and _feeds_back(codec):
         raise IncompatibleCodec(
             f"{codec.name} keeps what it leaves out itself and would be fed it twice; set "
             "error_feedback=False"
@@ -182,8 +191,11 @@ def guarded_as_may_be(codec: Codec, fallback: Codec | None = None) -> Codec:
     """A codec with every safeguard that has a meaning for it; none for `Joining` codecs."""
     if isinstance(codec, Joining):
         return codec
-    feeds_back = bool(getattr(codec, "feeds_back", False))
-    return Guarded(codec, error_feedback=not feeds_back, fallback=fallback)
+    return Guarded(codec, error_feedback=not _feeds_back(codec), fallback=fallback)
+
+
+def _feeds_back(codec: Codec) -> bool:
+    return bool(getattr(codec, "feeds_back", False))
 
 
 @contextmanager

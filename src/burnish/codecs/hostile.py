@@ -47,7 +47,8 @@ def hostile(valid: bytes, generator: Generator) -> bytes:
         return _BYTE_WAYS[way](valid, generator)
     length = int.from_bytes(valid[:8], "little")
     entries: dict[str, Any] = json.loads(valid[8 : 8 + length])
-    _HEADER_WAYS[way - len(_BYTE_WAYS)](entries, generator)
+    ways = _HEADER_WAYS if len(entries) > 1 else _METADATA_WAYS  # some codecs send no tensor
+    ways[(way - len(_BYTE_WAYS)) % len(ways)](entries, generator)
     text = json.dumps(entries).encode()
     return _joined(text, valid[8 + length :])
 
@@ -171,10 +172,13 @@ def _tensor(entries: dict[str, Any], generator: Generator) -> str:
     return names[_place(len(names), generator)]
 
 
-_HEADER_WAYS: tuple[Callable[[dict[str, Any], Generator], None], ...] = (
+_METADATA_WAYS: tuple[Callable[[dict[str, Any], Generator], None], ...] = (
     _other_metadata,
     _no_text,
     _missing_metadata,
+)
+_HEADER_WAYS = (
+    *_METADATA_WAYS,
     _other_entry,
     _huge_shape,
     _other_names,

@@ -46,6 +46,13 @@ class KSeed(VectorCodec):
         if not 1 <= self.seeds <= 2**20:
             raise ConfigError(f"seeds is from 1 to {2**20}, got {self.seeds}")
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """The first direction's beginning: NumPy may draw normal numbers otherwise some day.
+
+        Sides whose NumPy differs in this have codecs of different fingerprints, and are told so.
+        """
+        return {"probe": KSeed(min(self.size, 64), seed=self.seed).direction(0)}
+
     def template(self, round: int) -> dict[str, Part]:
         """An amount of each direction."""
         return {"amounts": Part(torch.float32, (self.seeds,))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,14 @@ class Named:
         """The class."""
         module, name = self.home.split(":")
         return getattr(import_module(f"burnish.codecs.{module}"), name)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "float": (float, int),
+    "int": (int,),
+}
+"""What a setting may be, by the type its codec declares; others are words. True is no number."""
 
 
 def _share(height: int, width: int) -> int:
@@ -165,23 +173,34 @@ def restored(
     Raises:
         ConfigError: the name or a setting is unknown or out of range.
     """
-    import torch
-
-    from burnish.codecs.image import Image
-
     offer, asked = _offer(name), dict(settings)
     if name == "shifted":
         return _shifted(asked, lambda inner, own: restored(inner, size, own, state))
     if name == "pca":
         codec: Codec = offer.load()(state["basis"])
+        if codec.size != size:
+            raise ConfigError(f"the basis is of {codec.size} numbers, the codec of {size}")
         return codec
     if not offer.folds:
         return _made(name, offer, {"size": size}, asked)
-    height, width = int(asked.pop("height")), int(asked.pop("width"))
-    factor = state.get("factor", torch.zeros(height * width, dtype=torch.uint8))
-    made: Any = _made(name, offer, {"image": Image(height, width, factor)}, asked)
+    image = _image(size, asked.pop("height", None), asked.pop("width", None), state.get("factor"))
+    made: Any = _made(name, offer, {"image": image}, asked)
     folded: Codec = made.with_state(state) if offer.learned else made
     return folded
+
+
+def _image(size: int, height: object, width: object, factor: Tensor | None) -> Image:
+    import torch
+
+    from burnish.codecs.image import Image
+
+    if type(height) is not int or type(width) is not int or min(height, width) < 1:
+        raise ConfigError(f"height and width are numbers from 1, got {height!r} and {width!r}")
+    if height * width != size:
+        raise ConfigError(f"{height} x {width} is not the size {size} of the codec")
+    if factor is None:
+        factor = torch.zeros(1, dtype=torch.uint8).expand(size)  # takes no memory
+    return Image(height, width, factor)
 
 
 def _offer(name: str) -> Named:
@@ -193,13 +212,20 @@ def _offer(name: str) -> Named:
 def _made(
     name: str, offer: Named, base: Mapping[str, Any], settings: Mapping[str, Setting]
 ) -> Codec:
-    try:
-        codec: Codec = offer.load()(**base, **settings)
-    except TypeError as error:
-        known = ", ".join(offer.defaults(64, 64)) or "none"
-        raise ConfigError(
-            f"{name} takes the settings {known}, got {', '.join(settings)}"
-        ) from error
+    kinds = {
+        field.name: str(field.type)
+        for field in fields(offer.load())
+        # what is learned is None at first, and no setting
+        if field.init and field.name not in {"size", *base} and field.default is not None
+    }
+    for setting, value in settings.items():
+        if setting not in kinds:
+            raise ConfigError(
+                f"{name} takes the settings {', '.join(kinds) or 'none'}, got {setting}"
+            )
+        if type(value) not in _KINDS.get(kinds[setting], (str,)):
+            raise ConfigError(f"{name}'s {setting} is of type {kinds[setting]}, got {value!r}")
+    codec: Codec = offer.load()(**base, **settings)
     return codec
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
 from burnish.codecs.chunking import CHUNK
+from burnish.codecs.errors import NotFinite
 from burnish.codecs.protocol import Context, Part, Payload, Setting
 from burnish.errors import ConfigError, DataError
 
@@ -56,12 +57,23 @@ class Pca(VectorCodec):
             components: how many directions; None for as many as the vectors span.
 
         Raises:
-            DataError: the vectors span fewer directions than asked for.
+            DataError: the vectors span fewer directions than asked for, or differ in size.
+            NotFinite: one holds NaN or infinity.
         """
+        sizes = {len(vector) for vector in vectors}
+        if len(sizes) != 1:
+            raise DataError(
+                f"directions are found in vectors of one size, got the sizes {sorted(sizes)}; "
+                "collect updates of one adapter"
+            )
         gram = sum(
             (stretch @ stretch.T for stretch in _stretches(vectors)),
             start=torch.zeros(len(vectors), len(vectors), dtype=torch.float64),
         )
+        if not gram.isfinite().all():
+            raise NotFinite(
+                "wanted finite numbers in the vectors, got NaN or infinity; drop such updates"
+            )
         energies, mixes = torch.linalg.eigh(gram)
         energies, mixes = energies.flip(0), mixes.flip(1)
         rank = int((energies > _RANK * energies[0].clamp(min=1e-300)).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, final
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.checking import remembered, to_keep
 from burnish.codecs.image import Image
 from burnish.codecs.protocol import Context, Part, Payload, Setting
 from burnish.errors import ConfigError
@@ -69,11 +71,12 @@ class PowerSgd(VectorCodec):
 
     def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
         matrix = vector.view(self.image.height, self.image.width)
-        basis = context.memory.get("powersgd.basis")
+        basis = remembered(context.memory, "powersgd.basis", (self.image.width, self.rank))
         left, _ = torch.linalg.qr(matrix @ (self._first() if basis is None else basis))
         right = matrix.T @ left
-        if bool(right.any()):  # all zeros would stay so for ever
-            context.memory["powersgd.basis"] = right.clone()
+        largest = float(to_keep(right, "powersgd.basis").abs().max())
+        if largest:  # zeros have no directions to start from
+            context.memory["powersgd.basis"] = right * _power_below(largest)
         return {"left": left.contiguous(), "right": right}
 
     def _expand(self, payload: Payload) -> Tensor:
@@ -84,3 +87,11 @@ class PowerSgd(VectorCodec):
         return torch.from_numpy(
             draw.standard_normal((self.image.width, self.rank), dtype=np.float32)
         )
+
+
+def _power_below(largest: float) -> float:
+    """What brings a number near 1 and changes no bit of its significand.
+
+    The next message's product with an unscaled basis would square the scale and overflow or vanish.
+    """
+    return math.ldexp(1.0, max(-126, min(126, -math.frexp(largest)[1])))

@@ -31,7 +31,7 @@ class Qsgd(VectorCodec):
 
     Attributes:
         levels: s, one less than a power of two, 1 to 127.
-        bucket: neighbours that share a norm, a multiple of 8.
+        bucket: neighbours that share a norm, a multiple of 8, at most 2**20.
         seed: with the round and the client, of the rounding.
 
     Source: Alistarh et al., arXiv 1610.02132, section 3.1, with the buckets of section 4.
@@ -48,8 +48,8 @@ class Qsgd(VectorCodec):
         super().__post_init__()
         if not 1 <= self.levels <= 127 or self.levels & (self.levels + 1):
             raise ConfigError(f"levels is 1, 3, 7, ... or 127, got {self.levels}")
-        if self.bucket < 8 or self.bucket % 8:
-            raise ConfigError(f"bucket is a multiple of 8, got {self.bucket}")
+        if not 8 <= self.bucket <= 2**20 or self.bucket % 8:
+            raise ConfigError(f"bucket is a multiple of 8, at most 2**20, got {self.bucket}")
 
     @property
     def bits(self) -> int:

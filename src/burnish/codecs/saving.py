@@ -14,6 +14,8 @@ from burnish.codecs.wire import packed
 from burnish.errors import BurnishError, DataError
 
 _FORMAT = "burnish codec 1"
+_MISREAD = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError)
+"""What Python and torch raise where a stranger's file has something else in its place."""
 
 
 def save_codec(codec: Codec, path: Path) -> None:
@@ -50,10 +52,12 @@ def load_codec(path: Path) -> Codec:
             # memory of torch's own alignment: products of others differ in their last bit
             state = {name: file.get_tensor(name).clone() for name in names}
         settings = json.loads(metadata["settings"])
+        if not isinstance(settings, dict):
+            raise DataError(f"wanted settings by name, got {metadata['settings'][:40]}")
         codec = restored(metadata["name"], int(metadata["size"]), settings, state)
         if "certificate" not in metadata or not isinstance(codec, Certified):
             return codec
         return codec.certified(Certificate.from_dict(json.loads(metadata["certificate"])))
-    except (OSError, SafetensorError, ValueError, KeyError, AttributeError, BurnishError) as error:
+    except (OSError, SafetensorError, BurnishError, *_MISREAD) as error:
         why = " ".join(str(error).split())[:200]
         raise DataError(f"{path} cannot be read as a codec: {why}; save it again") from error

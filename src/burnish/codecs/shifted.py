@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.checking import remembered, to_keep
 from burnish.codecs.errors import IncompatibleCodec
 from burnish.codecs.protocol import Codec, Context, Joining, Part, Payload, Setting
 from burnish.codecs.wire import members
@@ -50,6 +51,11 @@ class Shifted(VectorCodec):
                 f"shifts go around a codec that is decoded on its own, not {self.codec.name}; "
                 "give the bare codec"
             )
+        if getattr(self.codec, "feeds_back", False):
+            raise IncompatibleCodec(
+                f"{self.codec.name} sends later what it leaves out, and a shift would send it "
+                "again; give a codec without memory of what was not sent"
+            )
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -73,20 +79,25 @@ class Shifted(VectorCodec):
         Raises:
             CorruptPayload, NotFinite: as `decode`, before memory is changed.
         """
-        shift = memory.setdefault("shift", torch.zeros(self.size))
+        shift = self._shift(memory)
         mean = torch.zeros(self.size)
         for payload, weight in zip(payloads, weights, strict=True):
             mean.add_(self.decode(payload), alpha=weight)
         update = shift + mean
-        shift.add_(mean, alpha=self.gamma)
+        memory["shift"] = to_keep(shift.add(mean, alpha=self.gamma), "shift")
         return update
 
     def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
-        shift = context.memory.setdefault("shift", torch.zeros(self.size))
+        shift = self._shift(context.memory)
         payload = self.codec.encode(vector - shift, context)
-        shift.add_(self.codec.decode(payload), alpha=self.gamma)
+        moved = shift.add(self.codec.decode(payload), alpha=self.gamma)
+        context.memory["shift"] = to_keep(moved, "shift")
         return dict(payload.tensors)
 
     def _expand(self, payload: Payload) -> Tensor:
         # the gain is applied once, by `decode`
         return self.codec.decode(replace(payload, header=replace(payload.header, gain=1.0)))
+
+    def _shift(self, memory: Mapping[str, Tensor]) -> Tensor:
+        kept = remembered(memory, "shift", (self.size,))
+        return torch.zeros(self.size) if kept is None else kept
