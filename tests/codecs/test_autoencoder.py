@@ -233,7 +233,7 @@ def test_updates_of_another_initialisation_or_layout_are_refused(fitted, context
 
 
 def test_snapshots_of_another_initialisation_are_refused(fitted, tmp_path):
-    with pytest.raises(LayoutMismatch, match="whose init is I, the snapshots' is J"):
+    with pytest.raises(LayoutMismatch, match="whose init is I, got J"):
         fitted.fit(collected(tmp_path, rounds=1, init="J"), steps=1)
 
 

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from burnish.codecs import NotFinite, Pca
+from burnish.codecs import (
+    Context,
+    LayoutMismatch,
+    NotFinite,
+    Pca,
+    fingerprint,
+    load_codec,
+    save_codec,
+)
 from burnish.errors import ConfigError, DataError
 
 
@@ -45,6 +53,16 @@ def test_vectors_of_other_than_one_size_are_refused(vectors):
 def test_nothing_is_learned_from_nan(drawn):
     with pytest.raises(NotFinite, match="drop such updates"):
         Pca.fit([drawn(5), torch.full((5,), float("nan"))])
+
+
+@pytest.mark.parametrize("tie", ["layout", "init"])
+def test_updates_of_another_layout_or_initialisation_are_refused(drawn, tmp_path, tie):
+    save_codec(Pca.fit([drawn(5)], layout="l", init="i"), tmp_path / "pca.safetensors")
+    codec = load_codec(tmp_path / "pca.safetensors")
+    codec.encode(drawn(5), Context(1, 0, "l", "i"))
+    with pytest.raises(LayoutMismatch, match=f"whose {tie} is {tie[0]}, got other"):
+        codec.encode(drawn(5), Context(1, 0, **{"layout": "l", "init": "i", tie: "other"}))
+    assert fingerprint(codec) != fingerprint(Pca.fit([drawn(5)]))
 
 
 def test_a_basis_that_is_no_matrix_is_refused():

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.checking import check_made_for
 from burnish.codecs.errors import LayoutMismatch
 from burnish.codecs.image import Image
 from burnish.codecs.protocol import Context, Part, Payload, Setting
@@ -221,7 +222,7 @@ class ResNetCodec(VectorCodec):
         return self.image.fold(vectors / self._divisors)
 
     def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
-        self._check_context(context)
+        check_made_for(self.name, self, context)
         with torch.no_grad():
             latent = self.model.encode(self.scaled(vector[None]))[0].contiguous()
         if self.half:
@@ -238,25 +239,9 @@ class ResNetCodec(VectorCodec):
     def _divisors(self) -> Tensor:
         return self.scale[self.image.factor.long()]
 
-    def _check_context(self, context: Context) -> None:
-        for name in ("init", "layout"):
-            mine, theirs = getattr(self, name), getattr(context, name)
-            if mine and mine != theirs:
-                raise LayoutMismatch(
-                    f"this autoencoder was trained on updates whose {name} is {mine[:12]}, got "
-                    f"{theirs[:12] or 'none'}; use the same model, adapter settings and seed, or "
-                    "train another codec"
-                )
-
     def _check_source(self, snapshots: Snapshots) -> None:
         source = snapshots.source
-        for name in ("init", "layout"):
-            mine, theirs = getattr(self, name), getattr(source, name)
-            if mine and mine != theirs:
-                raise LayoutMismatch(
-                    f"this autoencoder is for updates whose {name} is {mine[:12]}, the snapshots' "
-                    f"is {theirs[:12] or 'none'}; make a codec for these"
-                )
+        check_made_for(self.name, self, source)
         mine, theirs = self.image, source.image
         same = (mine.height, mine.width) == (theirs.height, theirs.width)
         if not same or not torch.equal(mine.factor, theirs.factor):

@@ -25,11 +25,13 @@ class VectorCodec(ABC):
         name, linear: as in `Codec`.
         feeds_back: whether what a message leaves out stays in the sender's memory and is sent
             later, so that error feedback around the codec would send it twice.
+        needs_all: whether the receiver goes wrong when a sender misses a round.
     """
 
     name: ClassVar[str]
     linear: ClassVar[bool] = False
     feeds_back: ClassVar[bool] = False
+    needs_all: ClassVar[bool] = False
 
     size: int
 

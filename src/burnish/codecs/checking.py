@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -38,6 +39,36 @@ def checked(vector: Tensor, size: int, codec: str) -> Tensor:
             "lower the learning rate or clip the update"
         )
     return vector.cpu().contiguous()
+
+
+class Tied(Protocol):
+    """What updates are of: the hashes of their layout and initialisation, "" where not told."""
+
+    @property
+    def layout(self) -> str:
+        """Of the order of the numbers."""
+        ...
+
+    @property
+    def init(self) -> str:
+        """Of the initialisation they share."""
+        ...
+
+
+def check_made_for(codec: str, mine: Tied, theirs: Tied) -> None:
+    """Refuse updates of another kind than those a codec was made from.
+
+    Raises:
+        LayoutMismatch: the codec was made from updates of another layout or initialisation.
+    """
+    for name in ("init", "layout"):
+        own, other = getattr(mine, name), getattr(theirs, name)
+        if own and own != other:
+            raise LayoutMismatch(
+                f"this {codec} was made from updates whose {name} is {own[:12]}, got "
+                f"{other[:12] or 'none'}; use the same model, adapter settings and seed, or fit "
+                "another codec"
+            )
 
 
 def remembered(memory: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor | None:

@@ -177,7 +177,8 @@ def restored(
     if name == "shifted":
         return _shifted(asked, lambda inner, own: restored(inner, size, own, state))
     if name == "pca":
-        codec: Codec = offer.load()(state["basis"])
+        ties = {tie: str(asked.get(tie, "")) for tie in ("layout", "init")}
+        codec: Codec = offer.load()(state["basis"], **ties)
         if codec.size != size:
             raise ConfigError(f"the basis is of {codec.size} numbers, the codec of {size}")
         return codec

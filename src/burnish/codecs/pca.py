@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from burnish.codecs.base import VectorCodec
+from burnish.codecs.checking import check_made_for
 from burnish.codecs.chunking import CHUNK
 from burnish.codecs.errors import NotFinite
 from burnish.codecs.protocol import Context, Part, Payload, Setting
@@ -28,6 +29,8 @@ class Pca(VectorCodec):
     Attributes:
         size: of a vector, from the basis.
         basis: (components, size), rows orthonormal.
+        layout, init: hashes of what it was made from, "" for anything; others are refused, since
+            directions of one initialisation mean nothing under another.
     """
 
     name: ClassVar[str] = "pca"
@@ -35,6 +38,8 @@ class Pca(VectorCodec):
 
     size: int = field(init=False)
     basis: Tensor
+    layout: str = ""
+    init: str = ""
 
     def __post_init__(self) -> None:
         if self.basis.dim() != 2 or self.basis.dtype != torch.float32:
@@ -46,7 +51,14 @@ class Pca(VectorCodec):
         super().__post_init__()
 
     @classmethod
-    def fit(cls, vectors: Tensor | Sequence[Tensor], components: int | None = None) -> Self:
+    def fit(
+        cls,
+        vectors: Tensor | Sequence[Tensor],
+        components: int | None = None,
+        *,
+        layout: str = "",
+        init: str = "",
+    ) -> Self:
         """The principal directions of past updates.
 
         Through the Gram matrix of the updates, so that the cost is m^2 size for m of them; reads
@@ -55,6 +67,8 @@ class Pca(VectorCodec):
         Args:
             vectors: m vectors of one size, float32.
             components: how many directions; None for as many as the vectors span.
+            layout: hash of the vectors' layout.
+            init: hash of their initialisation.
 
         Raises:
             DataError: the vectors span fewer directions than asked for, or differ in size.
@@ -84,12 +98,13 @@ class Pca(VectorCodec):
                 "for; collect more vectors or ask for fewer"
             )
         mix = (mixes[:, :wanted] / energies[:wanted].sqrt()).T
-        return cls(torch.cat([(mix @ part).float() for part in _stretches(vectors)], dim=1))
+        basis = torch.cat([(mix @ part).float() for part in _stretches(vectors)], dim=1)
+        return cls(basis, layout, init)
 
     @property
     def settings(self) -> Mapping[str, Setting]:
-        """How many components; the basis is state."""
-        return {"components": len(self.basis)}
+        """How many components, and what of; the basis is state."""
+        return {"components": len(self.basis), "layout": self.layout, "init": self.init}
 
     def state_dict(self) -> dict[str, Tensor]:
         """The basis."""
@@ -100,6 +115,7 @@ class Pca(VectorCodec):
         return {"coordinates": Part(torch.float32, (len(self.basis),))}
 
     def _compress(self, vector: Tensor, context: Context) -> dict[str, Tensor]:
+        check_made_for(self.name, self, context)
         return {"coordinates": self.basis @ vector}
 
     def _expand(self, payload: Payload) -> Tensor:

@@ -36,6 +36,7 @@ class Shifted(VectorCodec):
 
     name: ClassVar[str] = "shifted"
     feeds_back: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = True
 
     size: int = field(init=False)
     codec: Codec

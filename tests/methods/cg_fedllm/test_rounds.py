@@ -98,7 +98,7 @@ def test_what_both_sides_remember_is_resumed(regression, tmp_path, name):
     codec = codec_named(name, regression.Regression().layout.image)
 
     def run(rounds, folder):
-        parts = regression.parts(codec, fraction=0.5)
+        parts = regression.parts(codec, fraction=1.0 if name == "shifted" else 0.5)
         return federate(*parts, rounds=rounds, checkpoint=folder)
 
     whole = run(4, tmp_path / "whole")
@@ -172,6 +172,28 @@ def test_a_deployed_app_runs_here_as_well(regression, tmp_path):
     direct = federate(*regression.parts(codec, nodes=3), rounds=3)
     assert [each["heldout"] for each in found["rounds"]] == [e.heldout for e in direct.rounds]
     assert same(load_file(tmp_path / "adapter.safetensors"), dict(sorted(direct.adapter.items())))
+
+
+def test_deployed_clients_clip_and_add_noise_when_asked(regression, tmp_path):
+    task = regression.Regression()
+    initial = task.layout.to_vector(task.initial())
+
+    def moved(name, **asked):
+        config = Deployment(model="none", codec="fp32", rounds=1, nodes=3, **asked).run_config()
+        run_in_process(
+            deployed_server(regression.task),
+            deployed_client(regression.task),
+            nodes=3,
+            run_config={**config, "output": str(tmp_path / name)},
+        )
+        adapter = load_file(tmp_path / name / "adapter.safetensors")
+        return task.layout.to_vector(adapter) - initial
+
+    assert float(moved("free").norm()) > 0.1
+    assert float(moved("clipped", clip=0.01).norm()) <= 0.01 + 1e-6
+    noisy = [moved(name, clip=0.01, sigma=10.0) for name in ("a", "b")]
+    assert float(noisy[0].norm()) > 0.1
+    assert not torch.equal(*noisy)  # nobody can draw it again
 
 
 def test_lora_on_the_nodes_own_texts_ends_as_a_peft_folder(tmp_path):

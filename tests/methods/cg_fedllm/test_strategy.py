@@ -328,6 +328,14 @@ def test_a_failing_client_is_only_missed(regression, caplog):
     assert caplog.text.count("the disk of client 1 is full") == 2
 
 
+def test_shifts_need_every_client_in_every_round(regression):
+    task = regression.Regression()
+    codec = codec_named("shifted", task.layout.image)
+    CompressedFedAvg(codec, task.layout, task.initial(), init=task.init)
+    with pytest.raises(IncompatibleCodec, match=r"every client in every round, got fraction=0\.5"):
+        CompressedFedAvg(codec, task.layout, task.initial(), init=task.init, fraction=0.5)
+
+
 def test_settings_are_checked(regression):
     task = regression.Regression()
 

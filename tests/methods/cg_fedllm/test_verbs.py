@@ -142,6 +142,23 @@ def test_a_shorter_training_goes_on_to_the_same_end(here, capsys, tmp_path):
     assert "was begun with learning_rate=0.001, not 0.1" in told
 
 
+def test_private_training_tells_its_budget_and_draws_noise_that_does_not_repeat(
+    fitted, here, capsys, tmp_path
+):
+    files = []
+    for name in ("one", "two"):
+        asked = ["train", *SMALL, "--codec", "int8", "--rounds", "1", "--epsilon", "8"]
+        out, _ = verb(capsys, *asked, "--json", "-o", tmp_path / name)
+        privacy = json.loads(out)["privacy"]
+        assert privacy["epsilon_gdp"] == pytest.approx(8, abs=1e-6)
+        assert privacy["covers_codec"]
+        files.append((tmp_path / name / "adapter" / "adapter_model.safetensors").read_bytes())
+    assert files[0] != files[1]
+    asked = ["train", *SMALL, "--codec", "ae.safetensors", "--rounds", "1", "--epsilon", "8"]
+    _, told = verb(capsys, *asked, "-o", tmp_path / "ae")
+    assert "does not cover the codec" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 from pydantic import ValidationError
 
+from burnish.console import options, say
 from burnish.errors import ConfigError, Interrupted, UsageError
 from burnish.methods.cap.config import ArmName, CapConfig, UnitName, WeightName
 
@@ -64,18 +65,7 @@ def _weight_or_auto(ctx: click.Context, param: click.Parameter, value: Any) -> f
     return weight
 
 
-def _options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Several options as one decorator, in this order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_data_options = _options(
+_data_options = options(
     click.option(
         "--data", "source", required=True, metavar="SET|FILE|FOLDER|ID",
         help="An embedded set (dreaddit, tweets, spam, bbq, medqa-pairs); a CSV, TSV, JSON Lines "
@@ -239,7 +229,7 @@ def compact(folder: Path, out: Path, as_json: bool) -> None:
     before, after = _parameters(pruned.masked()), _parameters(small)
     plain = not needs_auto_pruned(out)
     loads = "loads in plain transformers" if plain else "loads with burnish.models.AutoPruned"
-    _say(
+    say(
         {
             "out": str(out),
             "parameters_before": before,
@@ -278,7 +268,7 @@ def export(folder: str, out: Path, int8: bool, as_json: bool) -> None:
     if int8:
         written["int8"] = quantize_int8(out)
     sizes = {f"{name}_bytes": path.stat().st_size for name, path in written.items()}
-    _say(
+    say(
         {name: str(path) for name, path in written.items()} | sizes,
         as_json,
         ", ".join(
@@ -366,7 +356,3 @@ def _cell(value: object) -> str:
 
 def _tell(line: str) -> None:
     click.echo(f"burnish: {line}" if line.startswith("warning") else line, err=True)
-
-
-def _say(data: Mapping[str, Any], as_json: bool, line: str) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False) if as_json else line, err=not as_json)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
-
-Aggregate = Literal["weighted_mean", "literal_sum", "exact_product"]
 
 _ILL = 1e4  # a change of basis with a larger condition number loses the float32 digits it carries
 

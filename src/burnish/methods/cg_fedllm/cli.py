@@ -11,8 +11,9 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from burnish.console import options, say
 from burnish.errors import Interrupted, UsageError
-from burnish.methods.cg_fedllm.config import LEARNED, CgFedllmConfig, CodecName
+from burnish.methods.cg_fedllm.config import LEARNED, CgFedllmConfig, CodecName, Represent
 from burnish.runs.settings import build_config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,18 +34,7 @@ def cg_fedllm() -> None:
     """CG-FedLLM: federated LoRA fine-tuning that sends a fraction of the bytes."""
 
 
-def _options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Several options as one decorator, in this order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_ground = _options(
+_ground = options(
     click.option("--model", metavar="ASSET|ID|DIR|FILE.gguf",
                  help=f"Causal language model.  [default: {TINY}, made on the spot]"),
     click.option("--data", metavar="FILE|DIR|ID",
@@ -94,14 +84,15 @@ def collect(
 
     found = _going_on(lambda: collect_into(config, seed, out, progress))
     line = f"{found['updates']} updates of {found['numbers']:,} numbers: {out}"
-    _say({"out": str(out), **found}, as_json, line)
+    say({"out": str(out), **found}, as_json, line)
 
 
 @cg_fedllm.command("fit-codec")
 @click.argument("updates", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--codec", type=click.Choice(LEARNED), default="autoencoder", show_default=True)
-@click.option("--of", "represent", type=click.Choice(["delta", "state"]), default="delta",
-              show_default=True, help="Fit to changes or to whole adapters.")  # fmt: skip
+@click.option("--of", "represent", type=click.Choice(get_args(Represent)), default="delta",
+              show_default=True, help="Fit to changes, whole adapters or gradients; gradients must "
+              "have been collected as such.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=1), default=3000, show_default=True,
               help="Of the AutoEncoder.")  # fmt: skip
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False),
@@ -153,7 +144,7 @@ def fit_codec(
 @click.option("--allow-unviable", is_flag=True,
               help="With --plain, also a codec whose certificate speaks against it.")  # fmt: skip
 @click.option("--epsilon", type=click.FloatRange(min=0, min_open=True),
-              help="Clip and add noise for this privacy budget.")  # fmt: skip
+              help="Clip and add secret noise for this privacy budget.")  # fmt: skip
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
               help="The folder to write.")  # fmt: skip
 @_as_json
@@ -171,7 +162,7 @@ def train(
     """Federate in this process and write the adapter to OUT/adapter, as PEFT keeps it.
 
     Every client trains on the share of its data that `collect` leaves alone. Federations that were
-    killed go on with the same command, and end with the same bytes.
+    killed go on with the same command, and end with the same bytes, unless noise was added.
     """
     config = _config(values, rounds=rounds)
     from burnish.methods.cg_fedllm.verbs import train_into
@@ -191,7 +182,15 @@ def train(
     )
     moved = f"held-out loss {found['start_loss']:.4f} to {found['losses'][-1]:.4f} nats"
     sent = f"{found['up_bytes'] / 1e6:.2f} MB up, {found['down_bytes'] / 1e6:.2f} MB down"
-    _say(found, as_json, f"{moved}, {sent}: {found['adapter']}")
+    say(found, as_json, f"{moved}, {sent}: {found['adapter']}")
+    if "privacy" in found and not as_json:
+        told = found["privacy"]
+        covers = "covers" if told["covers_codec"] else "does not cover"
+        click.echo(
+            f"privacy: epsilon {told['epsilon_gdp']:.3g} by closed form, {told['epsilon_rdp']:.3g} "
+            f"by RDP, at delta {told['delta']:g}; {covers} the codec: {told['reasons'][0]}",
+            err=True,
+        )
 
 
 @cg_fedllm.command()
@@ -257,7 +256,18 @@ def compare(
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--nodes", type=click.IntRange(min=1), default=2, show_default=True,
               help="Wait until so many SuperNodes are there.")  # fmt: skip
+@click.option(
+    "--clip",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Largest norm of an update, for privacy; 0 is none.",
+)
+@click.option("--sigma", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="Noise on it, times --clip.")  # fmt: skip
 @click.option("--heldout", default="", metavar="FILE", help="On the server: texts to score on.")
+@click.option("--text", default="text", show_default=True,
+              help="Column of the texts, where a SuperNode does not say its own.")  # fmt: skip
 @click.option("--output", default="", metavar="DIR",
               help="On the server: where checkpoints and the adapter go.")  # fmt: skip
 @_as_json
@@ -267,7 +277,10 @@ def serve_app(
     codec: str,
     rounds: int,
     nodes: int,
+    clip: float,
+    sigma: float,
     heldout: str,
+    text: str,
     output: str,
     as_json: bool,
 ) -> None:
@@ -287,11 +300,14 @@ def serve_app(
         codec="" if codec == "file" else codec,
         rounds=rounds,
         nodes=nodes,
+        clip=clip,
+        sigma=sigma,
         heldout=heldout,
+        text=text,
         output=output,
     )
     write_flower_app(folder, deployment)
-    _say({"app": str(folder)}, as_json, f"{folder}: run it with: flwr run {folder} FEDERATION")
+    say({"app": str(folder)}, as_json, f"{folder}: run it with: flwr run {folder} FEDERATION")
 
 
 def _going_on(work: Callable[[], Any]) -> Any:
@@ -319,7 +335,3 @@ def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-
-
-def _say(data: Mapping[str, Any], as_json: bool, line: str) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False) if as_json else line, err=not as_json)

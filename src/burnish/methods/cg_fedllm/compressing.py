@@ -17,8 +17,8 @@ from burnish.codecs.wire import from_bytes, members, to_bytes
 from burnish.errors import ConfigError
 from burnish.methods.cg_fedllm import records
 from burnish.methods.cg_fedllm.client import trace_of
+from burnish.methods.cg_fedllm.config import Represent
 from burnish.methods.cg_fedllm.layout import LoraLayout
-from burnish.methods.cg_fedllm.strategy import Represent
 
 
 class CompressMod:

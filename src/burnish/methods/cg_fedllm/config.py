@@ -31,6 +31,9 @@ CodecName = Literal[
 LEARNED = ("pca", "autoencoder", "autoencoder-wide")
 """Codecs that are fitted to collected updates."""
 Represent = Literal["state", "delta", "grad"]
+"""What clients send: their adapter, its change over the round, or their mean gradient."""
+Aggregate = Literal["weighted_mean", "literal_sum", "exact_product"]
+"""How the server joins adapters."""
 
 
 def _unit(unit: str) -> dict[str, Any]:
@@ -108,7 +111,7 @@ class CgFedllmConfig:
         float, Field(gt=0, description="of the clients' steps with kseed, which has no gradients")
     ] = 1e-4
     aggregate: Annotated[
-        Literal["weighted_mean", "literal_sum", "exact_product"],
+        Aggregate,
         Field(description="how the server joins adapters"),
     ] = "weighted_mean"
     represent: Annotated[

@@ -21,17 +21,16 @@ from burnish.codecs.saving import load_codec
 from burnish.data.tables import read_table
 from burnish.errors import ConfigError, UsageError
 from burnish.methods.cg_fedllm import records
-from burnish.methods.cg_fedllm.aggregating import Aggregate
 from burnish.methods.cg_fedllm.client import LocalTask, Trained, client_app
 from burnish.methods.cg_fedllm.compressing import CompressMod
+from burnish.methods.cg_fedllm.config import Aggregate, Represent
 from burnish.methods.cg_fedllm.layout import LoraLayout
+from burnish.methods.cg_fedllm.private import ClipAndNoiseMod
 from burnish.methods.cg_fedllm.rounds import federate
-from burnish.methods.cg_fedllm.strategy import CompressedFedAvg, Represent
+from burnish.methods.cg_fedllm.strategy import CompressedFedAvg
 from burnish.training import derive
 
 if TYPE_CHECKING:
-    from peft import PeftModel
-
     from burnish.methods.cg_fedllm.local import LoraTask
 
 TaskOf = Callable[[Context], LocalTask]
@@ -54,6 +53,8 @@ class Deployment:
         fallback: name of the codec for updates that `codec` cannot carry; "" for none.
         allow_unviable: as in `CompressMod`.
         represent, aggregate, rate, downlink, fraction, seed: as in `CompressedFedAvg`.
+        clip: largest norm of an update; 0 adds no noise either.
+        sigma: of the noise on it, in units of `clip`; see `sigma_for`.
         rounds: how many.
         nodes: wait for so many SuperNodes.
         timeout: seconds for the replies of a round, and for nodes to come.
@@ -79,6 +80,8 @@ class Deployment:
     downlink: bool = False
     fraction: float = 1.0
     seed: int = 0
+    clip: float = 0.0
+    sigma: float = 0.0
     rounds: int = 3
     nodes: int = 2
     timeout: float = 3600.0
@@ -188,7 +191,8 @@ def _client(task: LocalTask, context: Context) -> ClientApp:
         represent=asked.represent,
         allow_unviable=asked.allow_unviable,
     )
-    return client_app(task, [compress])
+    noise = [ClipAndNoiseMod(task.layout, clip=asked.clip, sigma=asked.sigma)] if asked.clip else []
+    return client_app(task, [compress, *noise])
 
 
 def _strategy(task: LocalTask, asked: Deployment) -> CompressedFedAvg:
@@ -223,8 +227,8 @@ def _codec(asked: Deployment, layout: LoraLayout, path: str) -> Codec:
 class NodeTask:
     """LoRA training on the texts of one node, whatever its number."""
 
-    def __init__(self, task: LoraTask, model: PeftModel) -> None:
-        self._task, self._model = task, model
+    def __init__(self, task: LoraTask) -> None:
+        self._task = task
         self.layout, self.init = task.layout, task.init
 
     def initial(self) -> dict[str, Tensor]:
@@ -241,10 +245,7 @@ class NodeTask:
 
     def save(self, adapter: Mapping[str, Tensor], folder: Path) -> None:
         """As PEFT does."""
-        from burnish.methods.cg_fedllm.adapters import save_adapter
-
-        self._task.put(adapter)
-        save_adapter(self._model, folder)
+        self._task.save(adapter, folder)
 
 
 def lora_task(context: Context) -> NodeTask:
@@ -282,7 +283,7 @@ def lora_task(context: Context) -> NodeTask:
         if asked.heldout and not own
         else None
     )
-    return NodeTask(LoraTask(model, blocks, settings, heldout=heldout), model)
+    return NodeTask(LoraTask(model, blocks, settings, heldout=heldout))
 
 
 def _blocks(path: str, text: str, tokenizer: Any, block: int) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -16,7 +17,13 @@ from torch import Tensor, nn
 
 from burnish.data.batching import Rows, eval_batches, plan_batches
 from burnish.errors import UsageError
-from burnish.methods.cg_fedllm.adapters import copy_of, init_hash, matrices, write_matrices
+from burnish.methods.cg_fedllm.adapters import (
+    copy_of,
+    init_hash,
+    matrices,
+    save_adapter,
+    write_matrices,
+)
 from burnish.methods.cg_fedllm.client import Trained
 from burnish.methods.cg_fedllm.layout import LoraLayout
 from burnish.methods.cg_fedllm.next_token import next_token_loss
@@ -180,6 +187,11 @@ class LoraTask:
     def put(self, adapter: Mapping[str, Tensor]) -> None:
         """Load an adapter into the model."""
         write_matrices(self._matrices, adapter)
+
+    def save(self, adapter: Mapping[str, Tensor], folder: Path) -> None:
+        """Write an adapter as PEFT does, for others to read."""
+        self.put(adapter)
+        save_adapter(self._model, folder)
 
     def blocks(self, client: int) -> Tensor:
         """(n, length) token ids of a client; UsageError if there is no such client."""

@@ -12,7 +12,7 @@ from burnish.evidence import bootstrap_mean
 from burnish.methods.cg_fedllm.arms import DENSE, Arm, Certify, Couple, Fit, Job
 from burnish.methods.cg_fedllm.comparing import read_result
 from burnish.methods.cg_fedllm.config import CgFedllmConfig
-from burnish.methods.cg_fedllm.work import privacy_of
+from burnish.methods.cg_fedllm.federating import privacy_of
 from burnish.runs import Run
 
 Result = Mapping[str, Any]
@@ -135,13 +135,18 @@ def _tags(arm: Arm) -> dict[str, Any]:
 
 def log_privacy(run: Run, config: CgFedllmConfig, *, learned: bool) -> None:
     """What noise each budget asks for, and what the accountants say of it."""
-    for found in privacy_of(config, learned=learned):
-        tags: dict[str, Any] = {"epsilon": found["wanted"]}
-        covers = "yes" if found["covers_codec"] else "no"
-        run.log("noise_multiplier_ratio", found["sigma"], **tags, covers_codec=covers)
-        run.log("mu_score", found["mu"], **tags)
-        for key, name in (("gdp", "closed form"), ("rdp", "rdp"), ("prv", "prv")):
-            run.log("epsilon_nats", found[f"epsilon_{key}"], **tags, accountant=name)
+    for epsilon in config.epsilons:
+        report = privacy_of(config, epsilon, learned=learned)
+        tags: dict[str, Any] = {"epsilon": epsilon}
+        covers = "yes" if report.covers_codec else "no"
+        run.log("noise_multiplier_ratio", report.sigma, **tags, covers_codec=covers)
+        run.log("mu_score", report.mu, **tags)
+        for name, bound in (
+            ("closed form", report.epsilon_gdp),
+            ("rdp", report.epsilon_rdp),
+            ("prv", report.epsilon_prv),
+        ):
+            run.log("epsilon_nats", bound, **tags, accountant=name)
 
 
 def log_hostile(run: Run, *, sent: int, refused: int, escaped: int) -> None:

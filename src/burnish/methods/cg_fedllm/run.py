@@ -12,10 +12,10 @@ from burnish.methods.cg_fedllm import points
 from burnish.methods.cg_fedllm.arms import Arm, Couple, Fit, jobs_of
 from burnish.methods.cg_fedllm.comparing import perform
 from burnish.methods.cg_fedllm.config import LEARNED, CgFedllmConfig
+from burnish.methods.cg_fedllm.fitting import codec_file
 from burnish.methods.cg_fedllm.grounds import TINY, corpus_of
 from burnish.methods.cg_fedllm.hostility import throw
 from burnish.methods.cg_fedllm.show import draw
-from burnish.methods.cg_fedllm.work import codec_file
 from burnish.models.sources import find
 from burnish.runs import Run
 

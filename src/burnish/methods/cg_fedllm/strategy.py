@@ -7,7 +7,6 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -21,11 +20,10 @@ from burnish.codecs.protocol import Codec, Context, Joining, Payload
 from burnish.codecs.wire import fingerprint, from_bytes, members, to_bytes
 from burnish.errors import ConfigError
 from burnish.methods.cg_fedllm import records
-from burnish.methods.cg_fedllm.aggregating import Aggregate, exact_product
+from burnish.methods.cg_fedllm.aggregating import exact_product
+from burnish.methods.cg_fedllm.config import Aggregate, Represent
 from burnish.methods.cg_fedllm.layout import LoraLayout
 from burnish.training import derive
-
-Represent = Literal["state", "delta", "grad"]
 
 logger = logging.getLogger(__name__)
 _MOST_EXAMPLES = 10**9  # a client's own claim, and its weight
@@ -87,7 +85,8 @@ class CompressedFedAvg(Strategy):
 
         Raises:
             ConfigError: fraction or rate is out of range.
-            IncompatibleCodec: a codec that joins by itself, with another aggregation than the mean.
+            IncompatibleCodec: a codec that joins by itself, with another aggregation than the
+                mean; or one that needs every client in every round, with a fraction of them.
             LayoutMismatch: the codec is for vectors of another size.
         """
         if not 0 < fraction <= 1:
@@ -97,6 +96,11 @@ class CompressedFedAvg(Strategy):
         if isinstance(codec, Joining) and aggregate != "weighted_mean":
             raise IncompatibleCodec(
                 f"{codec.name} joins updates by itself and knows no {aggregate}; use weighted_mean"
+            )
+        if fraction < 1 and getattr(codec, "needs_all", False):
+            raise IncompatibleCodec(
+                f"{codec.name} needs every client in every round, got fraction={fraction}; set it "
+                "to 1 or take another codec"
             )
         if codec.size != layout.size:
             raise LayoutMismatch(

@@ -9,26 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from burnish.codecs.autoencoder import ResNetCodec
-from burnish.codecs.certificate import certify
 from burnish.codecs.errors import LayoutMismatch
 from burnish.codecs.guarded import guarded_as_may_be
 from burnish.codecs.named import NAMES, codec_named
 from burnish.codecs.protocol import Codec
-from burnish.codecs.saving import load_codec, save_codec
+from burnish.codecs.saving import load_codec
 from burnish.codecs.snapshots import Snapshots
 from burnish.errors import UsageError, nearest
-from burnish.methods.cg_fedllm.adapters import save_adapter, write_adapter
 from burnish.methods.cg_fedllm.arms import Arm
-from burnish.methods.cg_fedllm.collecting import collect
 from burnish.methods.cg_fedllm.config import LEARNED, CgFedllmConfig
-from burnish.methods.cg_fedllm.grounds import first_task, grounds, second_task
+from burnish.methods.cg_fedllm.federating import federation, privacy_of, task_of
+from burnish.methods.cg_fedllm.fitting import collect_updates, fit_codec
+from burnish.methods.cg_fedllm.grounds import first_task, second_task
 from burnish.methods.cg_fedllm.layout import LoraLayout
-from burnish.methods.cg_fedllm.work import federation, fitted, task_of
 from burnish.runs.progress import Progress
-from burnish.training import Checkpoint, derive
+from burnish.training import derive
 
 Bars = Callable[[int, str], AbstractContextManager[Progress]]
 _ORDER = "order.json"
@@ -42,21 +37,11 @@ def collect_into(config: CgFedllmConfig, seed: int, out: Path, bars: Bars) -> di
     """
     order = {"seed": seed, **_ordered(config)}
     _same_order(out, order)
-    task = first_task(config, seed, 0)
+    layout = first_task(config, seed, 0).layout  # what is wrong shows before a file is written
     _begin(out, order)
     with bars(config.collect_rounds, "collecting") as progress:
-        done = collect(
-            task,
-            out,
-            clients=task.clients,
-            fraction=config.fraction,
-            rounds=config.collect_rounds,
-            represent="grad" if config.represent == "grad" else "state",
-            federated=config.federated,
-            seed=derive(seed, "collect", 0),
-            after_round=lambda _: progress.advance(),
-        )
-    return {"updates": len(done.all), "rounds": len(done.rounds), "numbers": task.layout.numbers}
+        done = collect_updates(config, seed, 0, out, lambda _: progress.advance())
+    return {"updates": len(done.all), "rounds": len(done.rounds), "numbers": layout.numbers}
 
 
 def fit_codec_into(
@@ -73,22 +58,16 @@ def fit_codec_into(
     if name not in LEARNED:
         raise UsageError(f"{name} needs no fitting; those that do are {', '.join(LEARNED)}")
     snapshots = Snapshots.open(updates).seen_as(config.represent)
-    checkpoint = Checkpoint(out.with_name(f"{out.name}.checkpoint"), seconds=20.0)
     steps = 1 if name == "pca" else config.codec_steps
+    losses: list[float] = []
     with bars(steps, f"fitting {name}") as progress:
         done = [0]
 
-        def on_step(step_and_loss: tuple[int, float]) -> None:
-            progress.advance(step_and_loss[0] - done[0])
-            done[0] = step_and_loss[0]
+        def on_step(step: int) -> None:
+            progress.advance(step - done[0])
+            done[0] = step
 
-        codec = fitted(config, name, snapshots, derive(seed, "codec"), on_step, checkpoint)
-    generator = torch.Generator().manual_seed(derive(seed, "certify"))
-    certificate = certify(codec, snapshots.heldout, generator)
-    if isinstance(codec, ResNetCodec):
-        codec = codec.certified(certificate)
-    save_codec(codec, out)
-    checkpoint.path.unlink(missing_ok=True)
+        codec, certificate = fit_codec(config, seed, name, snapshots, out, losses, on_step)
     return {"codec": str(out), "payload_bytes": codec.nbytes(), **certificate.as_dict()}
 
 
@@ -113,7 +92,8 @@ def train_into(
         bars: progress.
         guarded: error feedback and gain.
         allow_unviable: also without them a codec whose certificate speaks against it.
-        epsilon: privacy budget; 0 for none.
+        epsilon: privacy budget; 0 for none. Noise is drawn anew each time: two such federations
+            differ.
 
     Raises:
         UnviableCodec: see above.
@@ -137,14 +117,13 @@ def train_into(
             arm=Arm(codec, 0, config.represent, guarded=guarded, epsilon=epsilon),
             clients=task.clients,
             seed=derive(seed, "federate", 0),
+            noise_seed=None,
             checkpoint=out / "checkpoint",
-            after_round=lambda *_: progress.advance(),
             allow_unviable=allow_unviable,
+            after_round=lambda *_: progress.advance(),
         )
-    model = grounds(config, seed).adapted(config, 0)
-    write_adapter(model, done.adapter)
-    save_adapter(model, out / "adapter")
-    found = {
+    task.save(done.adapter, out / "adapter")
+    found: dict[str, Any] = {
         "codec": codec,
         "start_loss": done.start,
         "losses": [each.heldout for each in done.rounds],
@@ -153,6 +132,8 @@ def train_into(
         "down_bytes": done.traffic.down,
         "adapter": str(out / "adapter"),
     }
+    if epsilon:
+        found["privacy"] = privacy_of(config, epsilon, learned=read is not None).as_dict()
     (out / "federation.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 

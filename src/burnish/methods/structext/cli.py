@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from burnish.console import say
 from burnish.errors import BurnishError, UsageError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def generate(
         **dials,
     )
     suite.to_jsonl(out)
-    _say({"samples": len(suite), "suite": str(out)}, as_json, f"{len(suite)} samples: {out}")
+    say({"samples": len(suite), "suite": str(out)}, as_json, f"{len(suite)} samples: {out}")
 
 
 @structext.command()
@@ -363,7 +364,7 @@ def export(suite: Path, target: str, out: Path, as_json: bool) -> None:
     write = getattr(exports, f"export_{target.replace('-', '_')}")
     samples = load(suite)
     write(samples, out)
-    _say({"samples": len(samples), "out": str(out)}, as_json, f"{len(samples)} samples: {out}")
+    say({"samples": len(samples), "out": str(out)}, as_json, f"{len(samples)} samples: {out}")
 
 
 @structext.command()
@@ -433,7 +434,3 @@ def _with_bounds(row: Mapping[str, Any]) -> dict[str, str]:
         text = f"{value:.2f}" if isinstance(value, float) else "-" if value is None else str(value)
         found[name] = text if low is None else f"{text} [{low:.2f}, {high:.2f}]"
     return found
-
-
-def _say(data: Mapping[str, Any], as_json: bool, line: str) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False) if as_json else line, err=not as_json)
