@@ -116,7 +116,7 @@ def _place(point: Mapping[str, Any], axis: str) -> Any:
 def _shown(point: Mapping[str, Any]) -> str:
     """A value, with its 95 % interval where it has one."""
     text = _number(point["value"])
-    if point.get("low") is None or not point.get("n", 0) or point["name"] not in WITH_INTERVAL:
+    if point.get("low") is None or point.get("n", 0) < 2 or point["name"] not in WITH_INTERVAL:
         return text
     return f"{text} [{_number(point['low'])}, {_number(point['high'])}]"
 

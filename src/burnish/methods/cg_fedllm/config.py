@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -211,25 +211,7 @@ class CgFedllmConfig:
             "heldout_blocks": 16,
             "collect_rounds": 12,
             "seeds": 3,
-            "codecs": (
-                "fp16",
-                "int8",
-                "nf4",
-                "top-k",
-                "dgc",
-                "qsgd",
-                "sign",
-                "majority-sign",
-                "masked-sign",
-                "powersgd",
-                "pca",
-                "srht",
-                "sketch",
-                "kseed",
-                "shifted",
-                "autoencoder",
-                "autoencoder-wide",
-            ),
+            "codecs": tuple(name for name in get_args(CodecName) if name != "fp32"),
             "plain": ("top-k", "sign", "masked-sign", "pca"),
             "as_published": True,
             "certify_states": True,

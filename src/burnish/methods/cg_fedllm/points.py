@@ -46,8 +46,11 @@ def log_recovered(run: Run, home: Path, arms: Sequence[Arm]) -> None:
         ]
         known = [share for share in shares if share is not None]
         tags: dict[str, Any] = {"arm": name, "n": len(known), "guarded": own[0].guarded}
-        interval = bootstrap_mean(known, seed=run.seed) if known else None
-        run.log_interval("recovered_ratio", interval, **tags)
+        if len(known) > 1:
+            interval = bootstrap_mean(known, seed=run.seed)
+            run.log_interval("recovered_ratio", interval, **tags)
+        else:  # one federation knows no spread
+            run.log("recovered_ratio", known[0] if known else None, **tags)
         total = mean(sum(found["up_bytes"]) + sum(found["down_bytes"]) for found in results)
         run.log("total_bytes", total, arm=name)
         run.log("upload_bytes", mean(sum(found["up_bytes"]) for found in results), arm=name)
