@@ -18,7 +18,7 @@ def hardware() -> dict[str, Any]:
     """Processor, cores this process may use, memory (GB), GPUs and operating system."""
     return {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
+        "cores": cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "gpus": _gpus(),
         "platform": platform.platform(),
@@ -53,7 +53,10 @@ def peak_mb() -> float:
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
     return psutil.cpu_count() or 1
 
 

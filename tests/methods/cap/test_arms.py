@@ -62,9 +62,9 @@ def test_the_main_comparison_is_probed_on_the_next_set_and_its_first_models_are_
 def test_files_are_named_after_all_that_tells_arms_apart():
     config = preset("cpu", sets=("tweets",), weights=("movement",), weight_sparsities=(0.9, 0.97))
     keys = [arm.key for arm in jobs_of(config, config.sets)[1]]
-    assert "tweets-s0-first-order-cap" in keys
-    assert "tweets-s0-movement-kd-0.97" in keys
-    assert TeacherJob("tweets", 3).key == "tweets-s3"
+    assert "arms/tweets-s0-first-order-cap" in keys
+    assert "arms/tweets-s0-movement-kd-0.97" in keys
+    assert TeacherJob("tweets", 3).key == "teachers/tweets-s3"
 
 
 @pytest.fixture

@@ -66,10 +66,20 @@ class Arm:
     keep_models: bool = False
 
     @property
-    def key(self) -> str:
+    def name(self) -> str:
         """Its file name."""
         share = f"-{self.sparsity:g}" if self.sparsity else ""
         return f"{self.set}-s{self.seed}-{self.criterion}-{self.objective}{share}"
+
+    @property
+    def key(self) -> str:
+        """Names the job's result."""
+        return f"arms/{self.name}"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the jobs whose results it reads."""
+        return () if self.objective == "ce" else (TeacherJob(self.set, self.seed).key,)
 
 
 @dataclass(frozen=True)
@@ -81,8 +91,13 @@ class TeacherJob:
 
     @property
     def key(self) -> str:
-        """Its file name."""
-        return f"{self.set}-s{self.seed}"
+        """Names the job's result, and the folder of its model."""
+        return f"teachers/{self.set}-s{self.seed}"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the jobs whose results it reads."""
+        return ()
 
 
 Job = Arm | TeacherJob

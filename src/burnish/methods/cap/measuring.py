@@ -13,7 +13,7 @@ from torch import nn
 
 from burnish.methods.cap import arms as names
 from burnish.methods.cap.arms import Arm
-from burnish.methods.cap.comparing import read_result, stage_folder, teacher_folder
+from burnish.methods.cap.comparing import stage_folder, teacher_folder
 from burnish.methods.cap.config import CapConfig
 from burnish.models.anatomy import layer_parts
 from burnish.models.csr import to_csr
@@ -22,6 +22,7 @@ from burnish.models.onnx_export import export_onnx, quantize_int8
 from burnish.models.pruned import AutoPruned
 from burnish.models.shrinking import LayerKeep, zero_out
 from burnish.runs import Run
+from burnish.runs.jobs import read_result
 
 DENSE, MASKED = "dense", "masks only"
 
@@ -56,7 +57,7 @@ def measure(config: CapConfig, run: Run, jobs: Sequence[Arm], home: Path) -> Non
 
 def _measure_structured(config: CapConfig, run: Run, arm: Arm, home: Path) -> None:
     dense = AutoPruned.from_pretrained(teacher_folder(home, arm.set, arm.seed), device="cpu")
-    shares = [stage["sparsity"] for stage in read_result(home, arm)["stages"]]
+    shares = [stage["sparsity"] for stage in read_result(home, arm.key)["stages"]]
     versions = _versions(run, "dense", DENSE, dense, 0.0)
     for share in shares:
         model = AutoPruned.from_pretrained(stage_folder(home, arm, share), device="cpu")
@@ -131,7 +132,7 @@ def _measure_sparse(config: CapConfig, run: Run, kept: Sequence[Arm], home: Path
     teacher = teacher_folder(home, kept[0].set, kept[0].seed)
     models: dict[str, nn.Module | Path] = {base: AutoPruned.from_pretrained(teacher, device="cpu")}
     for arm in kept:
-        share = read_result(home, arm)["stages"][0]["sparsity"]
+        share = read_result(home, arm.key)["stages"][0]["sparsity"]
         model = AutoPruned.from_pretrained(stage_folder(home, arm, share), device="cpu")
         models[f"{share:.0%} zeros, CSR"] = to_csr(model)
     for shape in config.latency_shapes:

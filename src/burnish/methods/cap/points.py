@@ -10,9 +10,9 @@ from typing import Any
 from burnish.evidence import paired_bootstrap
 from burnish.evidence.intervals import Interval, bootstrap_mean
 from burnish.methods.cap.arms import Arm, TeacherJob
-from burnish.methods.cap.comparing import read_result
 from burnish.methods.cap.tasks import metric_names
 from burnish.runs import Run
+from burnish.runs.jobs import read_result
 
 SEED = 0  # of the bootstraps: the same results, the same intervals
 STRUCTURED_FROM, UNSTRUCTURED_FROM = 0.7, 0.9  # sparsities the paper's claim is about
@@ -52,8 +52,8 @@ def collect(home: Path, arms: Iterable[Arm]) -> list[Kept]:
     """Every stage of every arm that is done."""
     found = []
     for arm in arms:
-        teacher = read_result(home, TeacherJob(arm.set, arm.seed))["score"]
-        for stage in read_result(home, arm)["stages"]:
+        teacher = read_result(home, TeacherJob(arm.set, arm.seed).key)["score"]
+        for stage in read_result(home, arm.key)["stages"]:
             score = stage["score"]
             share = round(stage["sparsity"], 4)
             found.append(Kept(arm, share, score["main"], teacher["main"], score["count"]))
@@ -216,7 +216,7 @@ def log_probes(run: Run, home: Path, arms: Sequence[Arm]) -> None:
     """`probe_percent` of each probed arm, and the mean difference of CAP and distillation."""
     scores: dict[tuple[Any, ...], dict[str, float]] = {}
     for arm in arms:
-        found = read_result(home, arm)["probe"] if arm.probe else None
+        found = read_result(home, arm.key)["probe"] if arm.probe else None
         if found is None:
             continue
         tags = _of(arm) | {"on": arm.probe}
@@ -239,7 +239,7 @@ def log_costs(run: Run, home: Path, arms: Sequence[Arm]) -> None:
     """`cpu_seconds` of each arm by part, and what CAP costs over distillation."""
     totals: dict[tuple[Any, ...], dict[str, float]] = {}
     for arm in arms:
-        seconds: dict[str, float] = read_result(home, arm)["seconds"]
+        seconds: dict[str, float] = read_result(home, arm.key)["seconds"]
         total = sum(seconds.get(part, 0.0) for part in ALL_PARTS)
         tags = _of(arm)
         run.log("cpu_seconds", total, **tags)
@@ -269,7 +269,7 @@ def log_shapes(run: Run, home: Path, arms: Sequence[Arm]) -> None:
     for arm in arms:
         if not (arm.keep_models and arm.family == "units"):
             continue
-        for stage in read_result(home, arm)["stages"]:
+        for stage in read_result(home, arm.key)["stages"]:
             tags = _of(arm) | {"sparsity": stage["sparsity"]}
             layers = zip(stage["heads"], stage["units"], strict=True)
             for layer, (heads, units) in enumerate(layers, start=1):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from burnish import assets
 from burnish.data import SETS
 from burnish.errors import AssetMissing, ConfigError
 from burnish.methods.cap import points
 from burnish.methods.cap.arms import OWN, Job, jobs_of
-from burnish.methods.cap.comparing import perform
+from burnish.methods.cap.comparing import do
 from burnish.methods.cap.config import CapConfig
 from burnish.methods.cap.measuring import measure
 from burnish.methods.cap.show import draw
 from burnish.models.sources import find
 from burnish.runs import Run
+from burnish.runs.jobs import perform
+from burnish.runs.machine import cores
 
 
 def run(config: CapConfig, run: Run) -> None:
@@ -26,7 +29,13 @@ def run(config: CapConfig, run: Run) -> None:
     home = run.artifact("prunings")
     jobs: list[Job] = [*teachers, *arms]
     with run.progress(len(jobs), "fine-tuning and pruning") as progress:
-        perform(config, jobs, home, lambda job: progress.advance())
+        perform(
+            jobs,
+            partial(do, config, home),
+            home,
+            workers=config.workers or cores(),
+            on_done=lambda job: progress.advance(),
+        )
     points.log_scores(run, home, arms, lambda name: _task(config, name))
     points.log_gains(run, points.collect(home, arms))
     points.log_probes(run, home, arms)

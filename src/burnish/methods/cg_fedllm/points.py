@@ -10,10 +10,10 @@ from typing import Any
 
 from burnish.evidence import bootstrap_mean
 from burnish.methods.cg_fedllm.arms import DENSE, Arm, Certify, Couple, Fit, Job
-from burnish.methods.cg_fedllm.comparing import read_result
 from burnish.methods.cg_fedllm.config import CgFedllmConfig
 from burnish.methods.cg_fedllm.federating import privacy_of
 from burnish.runs import Run
+from burnish.runs.jobs import read_result
 
 Result = Mapping[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from burnish.codecs.certificate import require_viable
@@ -10,14 +11,16 @@ from burnish.codecs.saving import load_codec
 from burnish.errors import ConfigError
 from burnish.methods.cg_fedllm import points
 from burnish.methods.cg_fedllm.arms import Arm, Couple, Fit, jobs_of
-from burnish.methods.cg_fedllm.comparing import perform
 from burnish.methods.cg_fedllm.config import LEARNED, CgFedllmConfig
 from burnish.methods.cg_fedllm.fitting import codec_file
 from burnish.methods.cg_fedllm.grounds import TINY, corpus_of
 from burnish.methods.cg_fedllm.hostility import throw
 from burnish.methods.cg_fedllm.show import draw
+from burnish.methods.cg_fedllm.work import do
 from burnish.models.sources import find
 from burnish.runs import Run
+from burnish.runs.jobs import perform
+from burnish.runs.machine import cores
 
 
 def run(config: CgFedllmConfig, run: Run) -> None:
@@ -28,7 +31,13 @@ def run(config: CgFedllmConfig, run: Run) -> None:
     home = run.artifact("federation")
     jobs = jobs_of(config)
     with run.progress(len(jobs), "collecting, fitting and federating") as progress:
-        perform(config, run.seed, jobs, home, lambda job: progress.advance())
+        perform(
+            jobs,
+            partial(do, config, run.seed, home),
+            home,
+            workers=config.workers or cores(),
+            on_done=lambda job: progress.advance(),
+        )
     arms = [job for job in jobs if isinstance(job, Arm)]
     points.log_federations(run, home, arms)
     points.log_recovered(run, home, arms)

@@ -11,7 +11,7 @@ from burnish.methods.cg_fedllm.federating import do_federate
 from burnish.methods.cg_fedllm.fitting import do_certify, do_collect, do_couple, do_fit
 
 
-def do(config: CgFedllmConfig, seed: int, job: Job, home: Path) -> dict[str, Any]:
+def do(config: CgFedllmConfig, seed: int, home: Path, job: Job) -> dict[str, Any]:
     """Do one job; what it found, as JSON has it."""
     if isinstance(job, Collect):
         return do_collect(config, seed, job, home)
