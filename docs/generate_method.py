@@ -3,7 +3,7 @@
 Between `<!-- settings -->` and `<!-- end -->` goes what the config says; between `<!-- claims -->`
 and `<!-- end -->` the verdicts of `benchmarks/results/NAME.json`; between `<!-- points QUERY -->`
 and `<!-- end -->` its points of one name, QUERY being `name; tag=value; ... : row tag, column tag`,
-where an axis may join tags as `one+other`;
+where names and values may be several, as `one|other`, and an axis may join tags as `one+other`;
 between `<!-- labelled MODULE:LABELS, TAG -->` and `<!-- end -->` one row for each name in LABELS.
 """
 
@@ -21,7 +21,15 @@ from burnish.runs import describe
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 # others are shown in charts alone
-WITH_INTERVAL = {"mean_retained_ratio", "gain_ratio", "recovered_ratio"}
+WITH_INTERVAL = {
+    "agreement_slope_nats",
+    "belief_shift_left_percent",
+    "change_percent",
+    "gain_ratio",
+    "label_effect_nats",
+    "mean_retained_ratio",
+    "recovered_ratio",
+}
 BLOCK = re.compile(
     r"(<!-- (settings|claims|points|labelled|machine)(.*?) -->\n).*?(<!-- end -->)", re.DOTALL
 )
@@ -97,7 +105,8 @@ def points(results: Mapping[str, Any], query: str) -> list[str]:
     found = [
         point
         for point in results["points"]
-        if point["name"] == name and all(str(point.get(k)) == v for k, v in tags.items())
+        if point["name"] in name.split("|")
+        and all(str(point.get(k)) in v.split("|") for k, v in tags.items())
     ]
     by_place = {(_place(point, down), _place(point, across)): _shown(point) for point in found}
     rows, columns = (list(dict.fromkeys(place[axis] for place in by_place)) for axis in (0, 1))
@@ -116,7 +125,7 @@ def _place(point: Mapping[str, Any], axis: str) -> Any:
 def _shown(point: Mapping[str, Any]) -> str:
     """A value, with its 95 % interval where it has one."""
     text = _number(point["value"])
-    if point.get("low") is None or point.get("n", 0) < 2 or point["name"] not in WITH_INTERVAL:
+    if point.get("low") is None or point.get("n", 2) < 2 or point["name"] not in WITH_INTERVAL:
         return text
     return f"{text} [{_number(point['low'])}, {_number(point['high'])}]"
 
@@ -143,17 +152,19 @@ def labelled(results: Mapping[str, Any], query: str) -> list[str]:
 def machine(results: Mapping[str, Any]) -> str:
     """When, on what and for how long."""
     hardware, versions = results["hardware"], results["versions"]
+    libraries = ("torch", "transformers", "numba", "numpy")
+    used = ", ".join(f"{name} {versions[name]}" for name in libraries if name in versions)
     return (
         f"Measured in {results['seconds'] / 60:.0f} minutes, peak {results['peak_mb']:.0f} MB, "
         f"seed {results['seed']}, on {hardware.get('cpu', 'an unnamed processor')} "
-        f"({hardware.get('cores', '?')} cores) with torch {versions['torch']} and transformers "
-        f"{versions['transformers']}; every point is in `benchmarks/results/`."
+        f"({hardware.get('cores', '?')} cores) with {used}; every point is in "
+        "`benchmarks/results/`."
     )
 
 
 def _value(value: object) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "all"
+        return ", ".join(map(str, value)) or "–"
     return str(value) if value != "" else "–"
 
 

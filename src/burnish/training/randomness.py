@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 
 def derive(seed: int, *names: str | int) -> int:
     """A seed of 63 bits for one purpose: the same names give the same seed, on any machine."""
@@ -21,6 +19,8 @@ def seeded(seed: int) -> Iterator[None]:
 
     They are put back afterwards.
     """
+    import torch  # here, so that deriving a seed draws it in not
+
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)

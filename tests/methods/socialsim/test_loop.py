@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from burnish.errors import BurnishError, ConfigError, UsageError
-from burnish.methods.socialsim.acting import Actions
+from burnish.methods.socialsim.acting import Actions, Feeds
 from burnish.methods.socialsim.automaton import AutomatonPolicy
 from burnish.methods.socialsim.checkpoints import ManifestMismatch
 from burnish.methods.socialsim.loop import Core, Simulation
@@ -107,6 +107,25 @@ def test_two_workers_write_the_same_bytes(run, tmp_path, monkeypatch):
         monkeypatch.setattr(f"burnish.methods.socialsim.ticking.{least}", 0)
     replace(FULL, workers=2).run(TICKS, tmp_path)
     assert digests(tmp_path) == digests(run.folder)
+
+
+def test_threads_that_share_the_rule_s_work_write_the_same_bytes(tmp_path, monkeypatch):
+    """At a size where they do so of themselves."""
+    shared, part = [], Feeds.part
+
+    def noted(self, low, high):
+        shared.append(high - low)
+        return part(self, low, high)
+
+    busy = world(population=PopulationSettings(activity_scale=0.6))
+    large = Simulation(world=busy, n_agents=20_000, seed=2)
+    large.run(12, tmp_path / "one")
+    assert not shared
+    monkeypatch.setattr(Feeds, "part", noted)
+    replace(large, workers=2).run(12, tmp_path / "two")
+    assert len(shared) == 2 * 11
+    assert min(shared) > 1000
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(run, tmp_path):
@@ -419,6 +438,21 @@ def test_outlets_post_about_events(run):
 def test_bad_input_is_refused(call, message):
     with pytest.raises((ConfigError, UsageError), match=message):
         call()
+
+
+def test_a_world_that_cannot_be_built_leaves_no_folder(tmp_path):
+    with pytest.raises(ConfigError, match="GB are free"):
+        Simulation(world=world(), n_agents=2_000_000_000).run(1, tmp_path / "run")
+    assert not any(tmp_path.iterdir())
+
+
+def test_every_tick_is_told_and_those_that_a_checkpoint_spares_at_once(tmp_path):
+    small = replace(FULL, n_agents=300)
+    told = []
+    small.run(6, tmp_path, checkpoint=4, on_tick=lambda: told.append(1))
+    assert len(told) == 6
+    small.run(9, tmp_path, checkpoint=4, on_tick=lambda: told.append(2))
+    assert told[6:] == [2] * 9
 
 
 def test_a_world_with_nobody_awake_says_so():

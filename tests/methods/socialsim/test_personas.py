@@ -26,7 +26,7 @@ ONE = {
 def test_a_card_has_traits_and_beliefs():
     text = card(Persona(**ONE), {"C3": 0.5, "C1": -1.0})
     assert "account 7" in text
-    assert "Age under 30, a degree, region 3" in text
+    assert "Age under 18, a degree, region 3" in text
     assert "You are curious and reserved." in text
     assert "leaning is -0.25" in text
     assert "seldom check facts, trust some accounts and are easy to persuade" in text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from burnish.errors import UsageError
-from burnish.methods.socialsim.cascades import Cascades
+from burnish.methods.socialsim.cascade_trees import Cascades
 from burnish.methods.socialsim.stylised_facts import contrast, facts, stamp, tail
 
 TRUE, FALSE = 1, 2

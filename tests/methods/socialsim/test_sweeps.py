@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from burnish.errors import UsageError
+from burnish.methods.socialsim.comparing import outcome
 from burnish.methods.socialsim.loop import Simulation
 from burnish.methods.socialsim.sweeps import jobs, sweep
 from burnish.methods.socialsim.world import BlueKind, BlueMeasure, Claim, World
@@ -42,3 +45,31 @@ def test_equal_names_are_refused():
     work = jobs(VARIANTS, 3, seeds=(1, 1))
     with pytest.raises(UsageError, match="jobs of a sweep have different names"):
         sweep(work, exposures_and_process)
+
+
+BY_RAY = """
+from burnish.methods.socialsim.comparing import outcome
+from burnish.methods.socialsim.loop import Simulation
+from burnish.methods.socialsim.sweeps import jobs, sweep
+from burnish.methods.socialsim.world import World
+
+work = jobs({"a": Simulation(world=World(name="x"), n_agents=200)}, 3, seeds=(1, 2))
+assert repr(sweep(work, outcome, backend="ray")) == repr(sweep(work, outcome))  # NaN != NaN
+"""
+
+
+def test_ray_gives_what_one_process_gives_and_warns_of_nothing():
+    pytest.importorskip("ray", reason="needs Ray: pip install ray")
+    done = subprocess.run(  # Ray leaves threads and processes behind until Python ends
+        [sys.executable, "-W", "error::FutureWarning", "-c", BY_RAY],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("backend", ["processes", "ray"])
+def test_a_sweep_without_workers_is_refused(backend):
+    with pytest.raises(UsageError, match="at least 1 worker, got 0"):
+        sweep(jobs(VARIANTS, 3, seeds=(1,)), outcome, workers=0, backend=backend)

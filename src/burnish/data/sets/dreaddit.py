@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyarrow import csv  # type: ignore[import-untyped]
+from pyarrow import csv
 
 from burnish.data.examples import Examples
 from burnish.data.sets.parts import Parts, distinct, text_key

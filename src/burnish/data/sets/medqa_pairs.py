@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pyarrow import csv  # type: ignore[import-untyped]
+from pyarrow import csv
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from burnish.data.examples import Examples

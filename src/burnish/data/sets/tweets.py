@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from pyarrow import csv  # type: ignore[import-untyped]
+from pyarrow import csv
 
 from burnish.data.examples import Examples
 from burnish.data.sets.parts import Parts, distinct, split, text_key

@@ -13,16 +13,15 @@ from burnish.lazy import lazily
 if TYPE_CHECKING:
     from burnish.methods.socialsim.calibration import Calibration, calibrate, load_calibration
     from burnish.methods.socialsim.calls import Book, KeptThinker
-    from burnish.methods.socialsim.cascades import Cascades, cascades
+    from burnish.methods.socialsim.cascade_trees import Cascades, cascades
     from burnish.methods.socialsim.comparison import Arm, Sweep, write_comparison
     from burnish.methods.socialsim.core_agents import choose_core
     from burnish.methods.socialsim.detectors import detection, features, scores, text_scores
-    from burnish.methods.socialsim.effects import Effect, effects
     from burnish.methods.socialsim.llm_policy import LlmPolicy, LlmSettings
     from burnish.methods.socialsim.loop import Core, Run, Simulation
     from burnish.methods.socialsim.method import METHOD
     from burnish.methods.socialsim.name_gate import NameGate
-    from burnish.methods.socialsim.outcomes import outcomes
+    from burnish.methods.socialsim.outcome_metrics import outcomes
     from burnish.methods.socialsim.personas import Persona
     from burnish.methods.socialsim.probes import subjects
     from burnish.methods.socialsim.probing import ask
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from burnish.methods.socialsim.stylised_facts import Fact, facts, stamp
     from burnish.methods.socialsim.sweeps import Job, jobs, sweep
     from burnish.methods.socialsim.thinking import ChatThinker, LocalThinker
+    from burnish.methods.socialsim.twin_effects import Effect, effects
     from burnish.methods.socialsim.world import (
         BlueKind,
         BlueMeasure,
@@ -46,16 +46,16 @@ if TYPE_CHECKING:
 _HOME = {
     "calibration": ("Calibration", "calibrate", "load_calibration"),
     "calls": ("Book", "KeptThinker"),
-    "cascades": ("Cascades", "cascades"),
+    "cascade_trees": ("Cascades", "cascades"),
     "comparison": ("Arm", "Sweep", "write_comparison"),
     "core_agents": ("choose_core",),
     "detectors": ("detection", "features", "scores", "text_scores"),
-    "effects": ("Effect", "effects"),
+    "twin_effects": ("Effect", "effects"),
     "llm_policy": ("LlmPolicy", "LlmSettings"),
     "loop": ("Core", "Run", "Simulation"),
     "method": ("METHOD",),
     "name_gate": ("NameGate",),
-    "outcomes": ("outcomes",),
+    "outcome_metrics": ("outcomes",),
     "personas": ("Persona",),
     "probes": ("subjects",),
     "probing": ("ask",),

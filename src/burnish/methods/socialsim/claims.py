@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -95,8 +96,10 @@ def _half(points: Sequence[Point]) -> Verdict:
         return _untested("needs label_delays with 15")
     if int(late.tags["n"]) < ENOUGH:
         return _untested("too few seeds")
-    ratio = whole.value / late.value
     note = f"{whole.value:.1f} % over the lifetime, {late.value:.1f} % after attachment"
+    if late.value >= 0:
+        return Verdict("fails", None, None, note)
+    ratio = whole.value / late.value
     return Verdict("holds" if 0 <= ratio <= 0.5 else "fails", ratio, None, note)
 
 
@@ -131,10 +134,12 @@ def _collateral_rises(points: Sequence[Point]) -> Verdict:
     found = sorted(
         (float(str(point.tags["world"]).removeprefix(stem)), float(point.value))
         for point in find(points, "people_suspended_percent")
-        if str(point.tags["world"]).startswith(stem) and point.value is not None
+        if str(point.tags["world"]).startswith(stem)
+        and point.value is not None
+        and int(point.tags["n"]) >= ENOUGH
     )
     if len(found) < 3:
-        return _untested("needs three thresholds")
+        return _untested("needs three thresholds and 10 seeds")
     shares = [share for _, share in found]
     falls = all(low >= high for low, high in itertools.pairwise(shares))
     note = ", ".join(f"from {threshold:g}: {share:.2f} %" for threshold, share in found)
@@ -173,8 +178,8 @@ def _calibrated(points: Sequence[Point]) -> Verdict:
     return Verdict("holds" if holds else "fails", ours.value, None, note)
 
 
-def _wide(name: str, most: float, **tags: Any) -> Check:
-    return _between(name, float("-inf"), most, **tags)
+def _at_most(name: str, most: float, **tags: Any) -> Check:
+    return _between(name, -math.inf, most, **tags)
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -209,7 +214,7 @@ CLAIMS: tuple[Claim, ...] = (
         source="Vosoughi et al. 2018",
         paper_value=None,
         unit="x",
-        check=_between("false_true_size_ratio", 1.3, float("inf"), least=ENOUGH, world=PLAIN_FACTS),
+        check=_between("false_true_size_ratio", 1.3, math.inf, least=ENOUGH, world=PLAIN_FACTS),
     ),
     Claim(
         id="false-deeper",
@@ -217,9 +222,7 @@ CLAIMS: tuple[Claim, ...] = (
         source="Vosoughi et al. 2018",
         paper_value=None,
         unit="x",
-        check=_between(
-            "false_true_depth_ratio", 1.3, float("inf"), least=ENOUGH, world=PLAIN_FACTS
-        ),
+        check=_between("false_true_depth_ratio", 1.3, math.inf, least=ENOUGH, world=PLAIN_FACTS),
     ),
     Claim(
         id="size-explains-depth",
@@ -335,7 +338,7 @@ CLAIMS: tuple[Claim, ...] = (
         source=OURS,
         paper_value=None,
         unit="",
-        check=_wide("calibration_error_score", 0.05),
+        check=_at_most("calibration_error_score", 0.05),
     ),
     Claim(
         id="same-cascades",
@@ -344,7 +347,7 @@ CLAIMS: tuple[Claim, ...] = (
         source=OURS,
         paper_value=None,
         unit="",
-        check=_wide("cascade_ks_score", 0.15),
+        check=_at_most("cascade_ks_score", 0.15),
     ),
     Claim(
         id="hybrid-time",
@@ -352,7 +355,7 @@ CLAIMS: tuple[Claim, ...] = (
         source=OURS,
         paper_value=None,
         unit="s",
-        check=_wide("hybrid_seconds", 1200.0, agents=100_000, core=50),
+        check=_at_most("hybrid_seconds", 1200.0, agents=100_000, core=50),
     ),
     Claim(
         id="hybrid-fallbacks",
@@ -360,7 +363,7 @@ CLAIMS: tuple[Claim, ...] = (
         source=OURS,
         paper_value=None,
         unit="%",
-        check=_wide("hybrid_fallbacks_percent", 5.0),
+        check=_at_most("hybrid_fallbacks_percent", math.nextafter(5.0, 0.0)),
     ),
     Claim(
         id="replayed",
@@ -377,7 +380,7 @@ CLAIMS: tuple[Claim, ...] = (
         source=OURS,
         paper_value=None,
         unit="s",
-        check=_wide("run_seconds", 75.0, agents=_MILLION),
+        check=_at_most("run_seconds", 75.0, agents=_MILLION),
     ),
     Claim(
         id="million-memory",
@@ -385,7 +388,7 @@ CLAIMS: tuple[Claim, ...] = (
         source=OURS,
         paper_value=None,
         unit="MB",
-        check=_wide("peak_memory_mb", 2500.0, agents=_MILLION),
+        check=_at_most("peak_memory_mb", 2500.0, agents=_MILLION),
     ),
     Claim(
         id="million-speed",
@@ -393,7 +396,7 @@ CLAIMS: tuple[Claim, ...] = (
         source=OURS,
         paper_value=None,
         unit="1/s",
-        check=_between("exposures_per_second", 1e6, float("inf"), agents=_MILLION),
+        check=_between("exposures_per_second", 1e6, math.inf, agents=_MILLION),
     ),
     Claim(
         id="slope",
@@ -401,14 +404,15 @@ CLAIMS: tuple[Claim, ...] = (
         source=OURS,
         paper_value=None,
         unit="",
-        check=_wide("cost_slope_score", 1.1),
+        check=_at_most("cost_slope_score", 1.1),
     ),
     Claim(
         id="beside-objects",
-        statement="One thread shows at least 50 times the posts per second of a loop over objects",
+        statement="One thread shows 10,000 accounts at least 50 times the posts per second of a "
+        "loop over objects",
         source=OURS,
         paper_value=None,
         unit="x",
-        check=_between("speedup_over_loop_ratio", 50.0, float("inf")),
+        check=_between("speedup_over_loop_ratio", 50.0, math.inf),
     ),
 )

@@ -6,6 +6,7 @@ import json
 import math
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,9 @@ from burnish.errors import Interrupted, UsageError
 from burnish.methods.socialsim.config import MeasureName, RankerName, SocialsimConfig
 
 if TYPE_CHECKING:
-    from burnish.methods.socialsim.effects import Effect
     from burnish.methods.socialsim.loop import Simulation
     from burnish.methods.socialsim.scenario import Scenario
+    from burnish.methods.socialsim.twin_effects import Effect
     from burnish.methods.socialsim.world import BlueMeasure
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -92,6 +93,7 @@ def run(
         simulation = replace(simulation, world=replace(simulation.world, blue=()))
     if rule is not None:
         simulation = replace(simulation, policy=_rule(rule))
+    _make(out)
     with progress(ticks, "hours") as bar:
         done = _going_on(
             lambda: simulation.run(ticks, out, checkpoint=checkpoint, on_tick=lambda: bar.advance())
@@ -112,7 +114,7 @@ def run(
 @click.option("--delay", "delays", type=click.IntRange(min=0), multiple=True,
               help="Hours after a post, for measures that wait; may be given again.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True,
-              help="Twins of each; from 10 on, intervals are told.")  # fmt: skip
+              help="Twins of each; below 10, intervals are not to be believed.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True,
               help="Worlds at once.")  # fmt: skip
 @click.option("--backend", type=click.Choice(["processes", "ray"]), default="processes",
@@ -138,10 +140,10 @@ def sweep(
 
     scenario, simulation, ticks = _simulation(world)
     plans = _plans(measures or ("label", "downrank"), delays)
-    found = _going_on(
-        lambda: compare(
-            simulation, ticks, plans, seeds=seeds, workers=workers, backend=backend, keep=keep
-        )
+    for folder in (out.parent, *([keep] if keep else [])):
+        _make(folder)
+    found = compare(
+        simulation, ticks, plans, seeds=seeds, workers=workers, backend=backend, keep=keep
     )
     write_page(scenario.name, found, out)
     told = found.effects.items()
@@ -199,7 +201,7 @@ def validate(folder: Path, falsity: float, as_json: bool) -> None:
               help="Posts each is probed with.")  # fmt: skip
 @_seed
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
-              help="The folder for rule.json and the kept calls.")  # fmt: skip
+              help="The folder for calibration.json and the kept calls.")  # fmt: skip
 @_as_json
 def calibrate(
     scenario: str, model: str, personas: int, items: int, seed: int, out: Path, as_json: bool
@@ -213,7 +215,7 @@ def calibrate(
 
     given = {"scenario": scenario, "model": model, "personas": personas, "probe_items": items}
     config: SocialsimConfig = build_config(SocialsimConfig, "quick", None, (), given)
-    out.mkdir(parents=True, exist_ok=True)
+    _make(out)
     found = _going_on(lambda: probe_and_fit(config, seed, out, thinker_of(config)))
     line = (
         f"{found['probes']} probes: divergence {found['js_nats']:.4f} nats on personas not met "
@@ -240,6 +242,7 @@ def replay(
     from burnish.methods.socialsim.replay import Captions, write_replay
 
     kept = KeptRun.at(folder)
+    _make(out.parent)
     captions = Captions(
         title=title or folder.resolve().name,
         claims={
@@ -349,6 +352,19 @@ def _short_rows(found: Sequence[Effect], **first: str) -> list[dict[str, Any]]:
 def _number(value: float) -> float | None:
     """JSON has no infinity and no NaN."""
     return value if math.isfinite(value) else None
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and try it, before long work that would write there.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}; give another") from None
 
 
 def _going_on(work: Callable[[], Any]) -> Any:

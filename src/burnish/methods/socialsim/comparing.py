@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from burnish.methods.socialsim.comparison import Arm, Sweep, write_comparison
-from burnish.methods.socialsim.effects import Effect, effects
 from burnish.methods.socialsim.loop import Run, Simulation
-from burnish.methods.socialsim.outcomes import outcomes
+from burnish.methods.socialsim.outcome_metrics import NEEDED, outcomes
 from burnish.methods.socialsim.sweeps import jobs, sweep
+from burnish.methods.socialsim.twin_effects import Effect, effects
 from burnish.methods.socialsim.world import BlueMeasure
 from burnish.training import derive
 
@@ -27,7 +27,6 @@ SHOWN = (
     "people_restricted_percent",
 )
 """Outcomes that a page tells."""
-_TABLES = ("agents", "posts", "exposures", "beliefs", "moderation")
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def outcome(run: Run) -> dict[str, float]:
     """Every metric of a run; see `outcomes`."""
     world = run.simulation.world
     return outcomes(
-        {name: run.table(name) for name in _TABLES},
+        {name: run.table(name) for name in NEEDED},
         claims_true=[claim.true for claim in world.claims],
         sampling=world.feed.sampling,
     )
@@ -97,14 +96,17 @@ def told(
     return tuple(effect for effect in every if effect.metric in SHOWN)
 
 
-def write_page(title: str, found: Compared, target: Path, *, unvalidated: str = "") -> Path:
+def write_page(
+    title: str, found: Compared, target: Path, *, unvalidated: str | None = None
+) -> Path:
     """Write the comparison as one static page.
 
     Args:
         title: of the scenario.
         found: what countermeasures did.
         target: the page.
-        unvalidated: which stylised facts the world misses, where that is known.
+        unvalidated: which stylised facts the world misses; empty when it shows all, None when
+            nobody has looked.
     """
     arms = tuple(
         Arm(name=name.replace("-", " ").replace("_", " "), effects=own)

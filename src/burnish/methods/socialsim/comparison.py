@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from burnish.errors import UsageError
 from burnish.evidence import Interval
-from burnish.methods.socialsim.effects import ENOUGH, Effect
+from burnish.methods.socialsim.twin_effects import ENOUGH, Effect
 from burnish.runs import Chart, draw
 
 _WIDTH = 120.0  # of a plot in a cell, px
@@ -42,7 +42,8 @@ class Sweep:
         reference: what every arm is compared with, e.g. "no countermeasure".
         arms: in this order; each is measured on the metrics of the first.
         collateral: names of metrics that are damage, where more is worse.
-        unvalidated: why the world failed its stylised facts; empty when it passed.
+        unvalidated: which stylised facts the world misses; empty when it shows all, None when
+            nobody has looked.
         charts: further figures, e.g. of a delay sweep.
 
     Raises:
@@ -53,7 +54,7 @@ class Sweep:
     reference: str
     arms: tuple[Arm, ...]
     collateral: frozenset[str] = frozenset()
-    unvalidated: str = ""
+    unvalidated: str | None = None
     charts: tuple[Chart, ...] = field(default=())
 
     def __post_init__(self) -> None:

@@ -108,7 +108,7 @@ class SocialsimConfig:
         int, Field(ge=0, description="worlds with and without swarming bots to be found")
     ] = 0
     detection_agents: Annotated[
-        int, Field(ge=1000, description="accounts of these", json_schema_extra=_unit("items"))
+        int, Field(ge=5000, description="accounts of these", json_schema_extra=_unit("items"))
     ] = 20_000
     model: Annotated[
         str,

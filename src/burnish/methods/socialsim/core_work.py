@@ -13,7 +13,7 @@ import numpy as np
 
 from burnish.methods.socialsim.calibration import Calibration, calibrate, load_calibration
 from burnish.methods.socialsim.calls import Book, KeptThinker
-from burnish.methods.socialsim.cascades import cascades
+from burnish.methods.socialsim.cascade_trees import cascades
 from burnish.methods.socialsim.config import SocialsimConfig
 from burnish.methods.socialsim.core_agents import choose_core
 from burnish.methods.socialsim.llm_policy import LlmPolicy
@@ -90,7 +90,10 @@ def probe_and_fit(
 
 
 def everyone(config: SocialsimConfig, seed: int, home: Path, thinker: Thinker) -> dict[str, Any]:
-    """Cascades of a small world that the model decides, and of the same world by the rule."""
+    """Cascades of a small world that the model decides, and of the same world by the rule.
+
+    `ks` and `mean_sizes` are None where nobody posted.
+    """
     from scipy.stats import ks_2samp
 
     rule = RulePolicy(coefficients=load_calibration(calibration_file(home)).coefficients())
@@ -104,16 +107,19 @@ def everyone(config: SocialsimConfig, seed: int, home: Path, thinker: Thinker) -
     by_rule = replace(plain, policy=rule).run(ticks)
     sizes = [cascades(run.table("posts")).size for run in (by_model, by_rule)]
     return {
-        "ks": float(ks_2samp(*sizes).statistic),
+        "ks": float(ks_2samp(*sizes).statistic) if all(map(len, sizes)) else None,
         "cascades": [len(own) for own in sizes],
-        "mean_sizes": [float(own.mean()) for own in sizes],
+        "mean_sizes": [float(own.mean()) if len(own) else None for own in sizes],
         "seconds": seconds,
         **_tally(policy),
     }
 
 
 def hybrid(config: SocialsimConfig, seed: int, home: Path, thinker: Thinker) -> dict[str, Any]:
-    """A large world with core agents, and whether their kept calls alone give the same bytes."""
+    """A large world with core agents, and whether their kept calls alone give the same bytes.
+
+    `same_bytes` is None where there were no calls.
+    """
     rule = RulePolicy()
     if calibration_file(home).exists():
         rule = RulePolicy(coefficients=load_calibration(calibration_file(home)).coefficients())
@@ -124,15 +130,18 @@ def hybrid(config: SocialsimConfig, seed: int, home: Path, thinker: Thinker) -> 
     begun = time.perf_counter()
     first = _run_fresh(replace(plain, core=Core(asked, core)), config.core_hours, folders[0])
     seconds = time.perf_counter() - begun
-    told = _policy(config, calls, None, rule)
-    _run_fresh(replace(plain, core=Core(told, core)), config.core_hours, folders[1])
-    same = _digest(folders[0]) == _digest(folders[1])
-    shutil.rmtree(folders[1])
+    asked_for = first.table("llm_calls").num_rows
+    same = None  # core agents that slept asked nothing that could be told again
+    if asked_for:
+        told = _policy(config, calls, None, rule)
+        _run_fresh(replace(plain, core=Core(told, core)), config.core_hours, folders[1])
+        same = _digest(folders[0]) == _digest(folders[1])
+        shutil.rmtree(folders[1])
     return {
         "seconds": seconds,
         "same_bytes": same,
         "core": len(core),
-        "calls": first.table("llm_calls").num_rows,
+        "calls": asked_for,
         **_tally(asked),
     }
 

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,7 @@ def _simulation(config: SocialsimConfig, agents: int, seed: int, world: str = NO
 def _cost(config: SocialsimConfig, seed: int, home: Path, agents: int) -> dict[str, Any]:
     ticks = hours_of(config)
     _simulation(config, _WARM[0], seed).run(_WARM[1])
-    plain = _simulation(config, agents, seed)
-    simulation = Simulation(
-        world=plain.world, n_agents=agents, seed=seed, policy=plain.policy, workers=cores()
-    )
+    simulation = replace(_simulation(config, agents, seed), workers=cores())
     begun = time.perf_counter()
     state = simulation.fresh()
     built = time.perf_counter()

@@ -12,15 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from burnish.errors import DataError, UsageError
-from burnish.methods.socialsim.cascades import cascades
+from burnish.methods.socialsim.cascade_trees import cascades
 from burnish.methods.socialsim.columns import column
-from burnish.methods.socialsim.effects import Effect, effects
-from burnish.methods.socialsim.outcomes import outcomes
+from burnish.methods.socialsim.outcome_metrics import NEEDED, outcomes
 from burnish.methods.socialsim.stylised_facts import Fact, facts
 from burnish.methods.socialsim.tables import read
+from burnish.methods.socialsim.twin_effects import Effect, effects
 
 _MANIFEST = "manifest.json"
-_TABLES = ("agents", "posts", "exposures", "beliefs", "moderation")
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ class KeptRun:
                 int(plain["seed"]),
                 int(plain["n_agents"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise DataError(
                 f"{folder} holds no run; give a folder that `burnish socialsim run` wrote"
             ) from None
 
     def outcomes(self) -> dict[str, float]:
         """Every metric of the run; see `outcomes`."""
-        tables: dict[str, pa.Table] = {name: read(self.folder, name) for name in _TABLES}
+        tables: dict[str, pa.Table] = {name: read(self.folder, name) for name in NEEDED}
         return outcomes(tables, claims_true=self.claims_true, sampling=self.sampling)
 
     def facts(self, *, falsity_factor: float = 1.7) -> tuple[Fact, ...]:

@@ -10,17 +10,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from burnish.methods.socialsim.cascades import cascades
+from burnish.methods.socialsim.cascade_trees import cascades
 from burnish.methods.socialsim.columns import column, rows_of
 from burnish.methods.socialsim.loop import Run
-from burnish.methods.socialsim.outcomes import PEOPLE, outcomes
+from burnish.methods.socialsim.outcome_metrics import NEEDED, PEOPLE, outcomes
 from burnish.methods.socialsim.schema import NO_CLAIM, PostKind, Veracity
 from burnish.methods.socialsim.stylised_facts import facts
 
 LATE = 15
-"""Hours after a post, from which on reposts count as late."""
+"""Hours after a post, after which reposts count as late."""
 _FALSE = int(Veracity.FALSE)
-_TABLES = ("agents", "posts", "exposures", "beliefs", "moderation")
 _BINS = 24  # points of a distribution's curve
 
 Counts = NDArray[np.integer]
@@ -34,7 +33,7 @@ def measured(run: Run, *, falsity: float) -> dict[str, Any]:
         falsity: factor by which falsity raised the odds of sharing in it.
     """
     world = run.simulation.world
-    tables = {name: run.table(name) for name in _TABLES}
+    tables = {name: run.table(name) for name in NEEDED}
     every = cascades(tables["posts"])
     found = facts(every, run.state.graph.followers, falsity_factor=falsity)
     stories = every.where(every.kind == PostKind.POST)

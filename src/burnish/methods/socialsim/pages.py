@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from burnish.methods.socialsim.arms import World
 from burnish.methods.socialsim.comparing import Compared, told, write_page
 from burnish.methods.socialsim.config import SocialsimConfig
-from burnish.methods.socialsim.jobs import World
 from burnish.methods.socialsim.points import outcomes_of
 from burnish.methods.socialsim.replay import Captions, write_replay
 from burnish.methods.socialsim.scenario import Scenario
@@ -55,7 +55,7 @@ def captions_of(scenario: Scenario) -> Captions:
     return Captions(
         title=f"{scenario.name}, {scenario.world.name}",
         claims=dict(zip(codes, scenario.about, strict=True)),
-        twin="without the campaign",
+        twin="the same world without the campaign",
         note=scenario.description,
     )
 

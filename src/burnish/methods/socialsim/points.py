@@ -12,10 +12,17 @@ import numpy as np
 
 from burnish.evidence import bootstrap_mean
 from burnish.evidence.intervals import Interval
+from burnish.methods.socialsim.arms import AllCore, Calibrate, Cost, Detect, Hybrid, Loop, World
 from burnish.methods.socialsim.config import SocialsimConfig
-from burnish.methods.socialsim.effects import Effect, effects
-from burnish.methods.socialsim.jobs import AllCore, Calibrate, Cost, Detect, Hybrid, Loop, World
-from burnish.methods.socialsim.variants import NO_RED, NONE, Variant, ranker_names, variants
+from burnish.methods.socialsim.twin_effects import Effect, effects
+from burnish.methods.socialsim.variants import (
+    FACTS,
+    NO_RED,
+    NONE,
+    Variant,
+    ranker_names,
+    variants,
+)
 from burnish.runs import Run
 from burnish.runs.jobs import read_result
 
@@ -39,7 +46,7 @@ _UNITS = {  # names of outcomes whose last word is no unit of a run
     "people_restricted_percent": "people_restricted_percent",
     "people_suspended_percent": "people_suspended_percent",
 }
-_FACT_UNITS = {
+_FACT_UNITS = {  # the same of stylised facts
     "in_degree_heavy_tail_flag": "in_degree_heavy_tail_rate",
     "cascade_size_heavy_tail_flag": "cascade_size_heavy_tail_rate",
     "cascade_size_exponent": "cascade_size_exponent_score",
@@ -71,15 +78,13 @@ def log_worlds(run: Run, home: Path, config: SocialsimConfig) -> None:
 
 def log_protection(run: Run, home: Path, config: SocialsimConfig) -> None:
     """Share of the campaign's shift of belief that is left under each countermeasure."""
-    every = {each.name: each for each in variants(config)}
+    beside_none = [name for name, other in _compared(config).items() if other == NONE]
     shift = {
-        name: [own["belief_shift_people"] for own in outcomes_of(home, each)]
-        for name, each in every.items()
-        if each.seeds == config.seeds
+        each.name: [own["belief_shift_people"] for own in outcomes_of(home, each)]
+        for each in variants(config)
+        if each.name in (NO_RED, NONE, *beside_none)
     }
-    for name in shift:
-        if name in (NO_RED, NONE) or _compared(config).get(name) != NONE:
-            continue
+    for name in beside_none:
         pairs = zip(shift[name], shift[NONE], shift[NO_RED], strict=True)
         left = [100 * (own - quiet) / (none - quiet) for own, none, quiet in pairs if none != quiet]
         _log_mean(run, "belief_shift_left_percent", left, world=name)
@@ -120,7 +125,7 @@ def log_facts(run: Run, home: Path, config: SocialsimConfig) -> None:
         for fact in results[0]["facts"]:
             values = [result["facts"][fact] for result in results]
             known = [math.nan if value is None else value for value in values]
-            _log_mean(run, _fact_name(fact), known, world=variant.name)
+            _log_mean(run, _FACT_UNITS.get(fact, fact), known, world=variant.name)
             held = mean(float(result["holds"][fact]) for result in results)
             run.log("fact_holds_share", held, world=variant.name, fact=fact)
 
@@ -139,7 +144,7 @@ def log_detection(run: Run, home: Path, config: SocialsimConfig) -> None:
 
 def log_costs(run: Run, home: Path, config: SocialsimConfig) -> None:
     """Seconds, memory and exposures of every size, the slope, and the loop of objects."""
-    rows = [read_result(home, Cost(agents).key) for agents in config.scale]
+    rows = [read_result(home, Cost(agents).key) for agents in dict.fromkeys(config.scale)]
     for row in rows:
         tags = {"agents": row["agents"], "ticks": row["ticks"]}
         run.log("run_seconds", row["seconds"], **tags)
@@ -152,8 +157,8 @@ def log_costs(run: Run, home: Path, config: SocialsimConfig) -> None:
         logs = np.log([[row["agents"], row["seconds"] / row["ticks"]] for row in rows])
         run.log("cost_slope_score", float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0]))
     race = read_result(home, Loop().key)
-    for engine in ("ours", "loop"):
-        run.log("engine_exposures_per_second", race[engine], engine=engine)
+    for engine, rate in race.items():
+        run.log("engine_exposures_per_second", rate, engine=engine)
     run.log("speedup_over_loop_ratio", race["ours"] / race["loop"])
 
 
@@ -175,7 +180,8 @@ def log_core(run: Run, home: Path, config: SocialsimConfig) -> None:
     run.log("hybrid_texts_count", found["texts"])
     fallbacks = 100 * found["fallbacks"] / found["sessions"] if found["sessions"] else None
     run.log("hybrid_fallbacks_percent", fallbacks)
-    run.log("replayed_same_rate", float(found["same_bytes"]))
+    same = found["same_bytes"]
+    run.log("replayed_same_rate", None if same is None else float(same))
 
 
 def _log_calibration(run: Run, found: Result) -> None:
@@ -198,18 +204,14 @@ def _compared(config: SocialsimConfig) -> dict[str, str]:
     """Worlds that are told of by their difference to another."""
     found = {}
     for variant in variants(config):
-        if variant.campaign and variant.name not in (NONE, NO_RED):
+        if variant.name not in FACTS | {NONE, NO_RED}:
             found[variant.name] = NONE
     found[NONE] = NO_RED
-    for ranker in config.rankers:
+    for ranker in dict.fromkeys(config.rankers):
         with_red, without = ranker_names(ranker)
         found[with_red] = without
         del found[without]
     return found
-
-
-def _fact_name(fact: str) -> str:
-    return _FACT_UNITS.get(fact, fact)
 
 
 def _log_mean(run: Run, name: str, values: Sequence[float], **tags: str) -> None:

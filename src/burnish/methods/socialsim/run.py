@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from burnish.errors import DataError
 from burnish.methods.socialsim import points
-from burnish.methods.socialsim.config import SocialsimConfig
-from burnish.methods.socialsim.costing import beside_loop, cost_of
-from burnish.methods.socialsim.jobs import (
+from burnish.methods.socialsim.arms import (
     AllCore,
     AloneJob,
     Calibrate,
@@ -20,6 +20,9 @@ from burnish.methods.socialsim.jobs import (
     cost_jobs,
     pool_jobs,
 )
+from burnish.methods.socialsim.checkpoints import ManifestMismatch
+from burnish.methods.socialsim.config import SocialsimConfig
+from burnish.methods.socialsim.costing import beside_loop, cost_of
 from burnish.methods.socialsim.pages import write_pages
 from burnish.methods.socialsim.show import draw
 from burnish.methods.socialsim.variants import scenario_of
@@ -30,8 +33,14 @@ from burnish.runs.machine import cores
 
 
 def run(config: SocialsimConfig, run: Run) -> None:
-    """Do every job that is missing, log what came out, and draw it."""
+    """Do every job that is missing, log what came out, and draw it.
+
+    Raises:
+        ManifestMismatch: the run was begun with the same settings, and the scenario's file or the
+            edges have changed since.
+    """
     scenario = scenario_of(config)
+    _check_unchanged(run, config)
     run.note("scenario", f"{scenario.name}, in {scenario.world.name}: synthetic throughout")
     home = run.artifact("worlds")
     home.mkdir(exist_ok=True)
@@ -62,6 +71,21 @@ def run(config: SocialsimConfig, run: Run) -> None:
         points.log_core(run, home, config)
     draw(run)
     write_pages(run, config, home)
+
+
+def _check_unchanged(run: Run, config: SocialsimConfig) -> None:
+    digest = hashlib.sha256(repr(scenario_of(config).world).encode())
+    if config.edges:
+        try:
+            digest.update(Path(config.edges).read_bytes())
+        except OSError as error:
+            raise DataError(f"{config.edges} cannot be read: {error.strerror}") from None
+    if run.manifest.notes.get("world_sha256", digest.hexdigest()) != digest.hexdigest():
+        raise ManifestMismatch(
+            f"{run.folder} was begun with another {config.scenario} or other edges; name another "
+            "folder with --out"
+        )
+    run.note("world_sha256", digest.hexdigest())
 
 
 def _do_alone(

@@ -14,6 +14,7 @@ from burnish.methods.socialsim.variants import (
     suspend_name,
 )
 from burnish.runs import Chart, Run, Series, Table
+from burnish.runs.figures import Cell
 
 _RANKER = "ranker-"
 _OUTCOMES = (
@@ -63,15 +64,16 @@ def _charts(points: Sequence[Point]) -> Iterator[Chart]:
             *((name, name.replace("_", " ")) for name in _plans(points)[:4]),
         )
     ]
-    yield Chart(
-        title="Reach of the false claims",
-        kind="line",
-        x_label="hour of the run",
-        y_label="people reached (%)",
-        series=tuple(curve for curve in reach if curve),
-        note="Benign and vulnerable accounts that were shown a post for a false claim; mean of "
-        "seeds. Synthetic.",
-    )
+    if any(reach):
+        yield Chart(
+            title="Reach of the false claims",
+            kind="line",
+            x_label="hour of the run",
+            y_label="people reached (%)",
+            series=tuple(curve for curve in reach if curve),
+            note="Benign and vulnerable accounts that were shown a post for a false claim; mean "
+            "of seeds. Synthetic.",
+        )
     yield from _effects(points)
     yield from _delays(points)
     yield from _thresholds(points)
@@ -151,7 +153,6 @@ def _thresholds(points: Sequence[Point]) -> Iterator[Chart]:
             kind="line",
             x_label="detector's score from which accounts are suspended",
             y_label="suspended (%)",
-            y_log=False,
             series=(_line(people, "people (collateral)"), _line(assets, "the campaign's assets")),
             note="Suspension at the first review; lines: 95 % interval.",
         )
@@ -249,6 +250,11 @@ def _curve(points: Sequence[Point], name: str, world: str, label: str) -> Series
     )
 
 
+def _is_filled(row: Sequence[Cell]) -> bool:
+    """Whether anything was measured beside the row's name."""
+    return any(cell not in (None, "") for cell in row[1:])
+
+
 def _text(point: Point | None, digits: int = 1) -> str:
     """A value with its interval."""
     if point is None or point.value is None:
@@ -299,7 +305,7 @@ def _measures(points: Sequence[Point]) -> Table:
             "ratio by SEIZ",
             "ratio by cascade",
         ),
-        rows=tuple(row for row in rows if any(row[1:])),
+        rows=tuple(row for row in rows if _is_filled(row)),
         note="Changes against the twin without countermeasures, 95 % interval over twins; the "
         "campaign itself changes from nothing, so it has no percentages. SEIZ and the independent "
         "cascade know a measure by what it leaves of a contact, and nothing of feeds or beliefs.",
@@ -328,7 +334,7 @@ def _collateral(points: Sequence[Point]) -> Table:
             "people restricted (%)",
             "assets restricted (%)",
         ),
-        rows=tuple(row for row in rows if any(row[1:])),
+        rows=tuple(row for row in rows if _is_filled(row)),
         note="Negative changes of true stories are damage. Restricted: suspended, or an action "
         "stopped or held at least once.",
     )
@@ -337,14 +343,9 @@ def _collateral(points: Sequence[Point]) -> Table:
 def _rankers(points: Sequence[Point]) -> Table:
     worlds = dict.fromkeys(
         str(point.tags["world"])
-        for point in find(points, "change_score", against=NO_RED)
-        if str(point.tags["world"]).startswith(_RANKER)
-    )
-    worlds |= {
-        str(point.tags["world"]): None
         for point in find(points, "change_percent")
         if str(point.tags["world"]).startswith(_RANKER)
-    }
+    )
     rows = [
         (
             "the scenario's own" if world == NONE else _name(world.removeprefix(_RANKER)),
@@ -377,7 +378,7 @@ def _rankers(points: Sequence[Point]) -> Table:
 
 
 def _worlds(points: Sequence[Point]) -> list[str]:
-    """Every world with one countermeasure or another ranker."""
+    """Every world with one countermeasure."""
     found = dict.fromkeys(
         str(point.tags["world"])
         for point in find(points, "change_percent")
@@ -418,7 +419,7 @@ def _detectors(points: Sequence[Point]) -> Table:
     return Table(
         title="Finding bots",
         columns=("bots", "precision", "recall", "F1", "AUROC", "AUROC of texts"),
-        rows=tuple(row for row in rows if any(row[1:])),
+        rows=tuple(row for row in rows if _is_filled(row)),
         note="Co-repost and timing features with logistic regression, 5 folds; 1 % bots.",
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.errors import MissingExtra, UsageError
-from burnish.methods.socialsim.cascades import Cascades
+from burnish.methods.socialsim.cascade_trees import Cascades
 from burnish.methods.socialsim.schema import PostKind, Veracity
 
 FEWEST = 50  # values in a tail that is fitted
@@ -118,7 +118,7 @@ def tail(counts: NDArray[np.integer], *, start: int | None = None) -> Tail:
     # On a pure power law the search for a lognormal leaves what floats can tell apart; the power
     # law then decides alone.
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="No valid fits found")
+        warnings.filterwarnings("ignore", message="No valid fits found|Fitted parameters are very")
         compared = [
             fit.distribution_compare(name, "exponential", normalized_ratio=True)
             for name in ("lognormal", "power_law")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -98,6 +99,8 @@ def _by_ray(work: Sequence[Job], measure: Callable[[Run], T], workers: int) -> l
         raise MissingExtra("backend 'ray' needs Ray: pip install ray") from error
     started = not ray.is_initialized()
     if started:
+        # what Ray is about to make the default; without it, it warns
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
     try:
         remote: Any = ray.remote(_measured)

@@ -77,6 +77,8 @@ class Running:
         state: State | None,
     ) -> Iterator[Running]:
         """From the newest checkpoint in the folder, or from the start."""
+        if state is None and folder is not None and not (folder / "manifest.json").exists():
+            state = simulation.fresh()  # a world that cannot be built leaves no folder behind
         checkpoints = None
         if folder is not None:
             checkpoints = Checkpoints.at(folder, every, simulation.manifest())

@@ -25,6 +25,7 @@ PLAN, NONE, NO_RED = "plan", "none", "no-red"
 """The scenario as it is, without its defence, and without its campaign and defence."""
 PLAIN_FACTS, NO_FALSITY, NO_POOL, WIDE_POOL = "facts", "facts-even", "facts-k0", "facts-k8"
 """Worlds without a campaign: as they are, falsity without appeal, 0 and 8 trending posts."""
+FACTS = frozenset({PLAIN_FACTS, NO_FALSITY, NO_POOL, WIDE_POOL})
 
 _SWARM_HOURS = 72
 _PLANTED = 4.0  # posts per tick of a campaign that is there to be found
@@ -127,7 +128,7 @@ def variants(config: SocialsimConfig) -> tuple[Variant, ...]:
         twin(name=name, world=replace(open_world, blue=(measure,)))
         for name, measure in plans_of(config).items()
     ]
-    for ranker in config.rankers:
+    for ranker in dict.fromkeys(config.rankers):
         feed = replace(told.feed, ranker=RankerKind(ranker))
         with_red, without = ranker_names(ranker)
         found.append(twin(name=with_red, world=replace(open_world, feed=feed)))

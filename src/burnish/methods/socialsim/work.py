@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from burnish.methods.socialsim.arms import Detect, PoolJob, World
 from burnish.methods.socialsim.columns import column
 from burnish.methods.socialsim.comparators import predicted
 from burnish.methods.socialsim.config import SocialsimConfig
 from burnish.methods.socialsim.detectors import detection, features, is_asset, scores, text_scores
-from burnish.methods.socialsim.jobs import Detect, PoolJob, World
 from burnish.methods.socialsim.loop import Run, Simulation
 from burnish.methods.socialsim.measuring import measured
 from burnish.methods.socialsim.rule_policy import RulePolicy
@@ -87,20 +87,19 @@ def _detect(config: SocialsimConfig, seed: int, job: Detect) -> dict[str, Any]:
 
 
 def _text_auroc(run: Run, seed: int) -> float:
-    """How well words alone tell who wrote a post: all of an account's templates are one text."""
+    """How well words alone tell who wrote: of each account, the template of its first post."""
     posts, agents = run.table("posts"), run.table("agents")
     written = column(posts, "kind") != PostKind.REPOST
     claims = run.simulation.world.claims
-    texts: dict[int, list[str]] = {}
+    texts: dict[int, str] = {}
     rows = zip(
         *(column(posts, name)[written].tolist() for name in ("author", "claim", "stance", "topic")),
         strict=True,
     )
     for author, claim, stance, topic in rows:
-        code = "" if claim == NO_CLAIM else claims[claim].code
-        texts.setdefault(author, []).append(template(code, stance, topic))
+        if author not in texts:
+            code = "" if claim == NO_CLAIM else claims[claim].code
+            texts[author] = template(code, stance, topic)
     guilty = is_asset(agents)[list(texts)]
-    found = text_scores(
-        [" ".join(own[:1]) for own in texts.values()], guilty, seed=derive(seed, "texts") % 2**32
-    )
+    found = text_scores(list(texts.values()), guilty, seed=derive(seed, "texts") % 2**32)
     return detection(found, guilty).auroc

@@ -7,6 +7,7 @@ from 0, one tick is a simulated hour, and every default is a suggestion of ours:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -53,6 +54,16 @@ class Claim:
     prior: float = -0.2
     spread: float = 0.3
     partisan: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.prior <= 1:
+            raise ConfigError(f"prior of {self.code} is a belief from -1 to 1, got {self.prior}")
+        at_least(f"spread of {self.code}", self.spread, 0)
+        if not math.isfinite(self.spread + self.partisan):
+            raise ConfigError(
+                f"spread and partisan of {self.code} are finite, got {self.spread} and "
+                f"{self.partisan}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -294,7 +294,7 @@
     const told = {
       belief: [[ink.scale[0], "rejects " + claimName(view.claim)], [ink.scale[7], "undecided"], [ink.scale[14], "believes it"]],
       reached: [[ink.c1, "has met " + claimName(view.claim)], [ink.mid, "not yet"]],
-      twin: [[ink.scale[0], "believes it less than in the " + captions.twin], [ink.scale[7], "the same"], [ink.scale[14], `more, by ${twin ? (largest() / 100).toFixed(2) : ""} or over`]],
+      twin: [[ink.scale[0], "believes it less than in " + captions.twin], [ink.scale[7], "the same"], [ink.scale[14], `more, by ${twin ? (largest() / 100).toFixed(2) : ""} or over`]],
       role, community: [[ink.mid, "one colour a community; arc: how loud it is this hour"]],
     };
     key($("key"), told[view.mode]);

@@ -40,13 +40,13 @@ class Captions:
     Attributes:
         title: of the world.
         claims: code -> one line, in the order of their indices; the others go by their index.
-        twin: what the other run is, e.g. "without the campaign".
+        twin: what the other run is, e.g. "the same world without the campaign".
         note: one line below the title.
     """
 
     title: str
     claims: Mapping[str, str] = field(default_factory=dict)
-    twin: str = "twin run"
+    twin: str = "the twin run"
     note: str = ""
 
 

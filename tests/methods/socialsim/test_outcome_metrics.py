@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from burnish.errors import UsageError
-from burnish.methods.socialsim.outcomes import outcomes
+from burnish.methods.socialsim.outcome_metrics import outcomes
 from burnish.methods.socialsim.schema import MODERATION, NONE, Measure
 
 BENIGN, VULNERABLE, BOT = 0, 1, 3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from burnish.errors import DataError, UsageError
-from burnish.methods.socialsim.cascades import (
+from burnish.methods.socialsim.cascade_trees import (
     Cascades,
     cascades,
     reach,

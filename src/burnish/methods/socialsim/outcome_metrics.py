@@ -13,13 +13,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from burnish.errors import UsageError
-from burnish.methods.socialsim.cascades import Cascades, cascades
+from burnish.methods.socialsim.cascade_trees import Cascades, cascades
 from burnish.methods.socialsim.columns import column, rows_of
 from burnish.methods.socialsim.inequality import gini, top_share
 from burnish.methods.socialsim.polarisation import polarisation
 from burnish.methods.socialsim.schema import NO_CLAIM, Measure, PostKind, Role, Veracity
 
 Floats = NDArray[np.float64]
+NEEDED = ("agents", "posts", "exposures", "beliefs", "moderation")
+"""Tables that `outcomes` reads."""
 PEOPLE = (Role.BENIGN, Role.VULNERABLE)
 _RESTRICTING = (Measure.RATE_LIMIT, Measure.DUPLICATE_LIMIT, Measure.DELAY)
 _FALSE, _TRUE = int(Veracity.FALSE), int(Veracity.TRUE)

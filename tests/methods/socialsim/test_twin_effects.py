@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from burnish.errors import UsageError
-from burnish.methods.socialsim.effects import effects, share_prevented
+from burnish.methods.socialsim.twin_effects import effects, share_prevented
 
 
 def runs(values, metric="reach_percent"):

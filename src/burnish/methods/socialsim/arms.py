@@ -11,7 +11,7 @@ NO_MODEL = "none"
 
 
 class _Ready:
-    """A job that reads no other job's result."""
+    """A job that need not wait: those that read what another left are done after it, in order."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def pool_jobs(config: SocialsimConfig) -> list[PoolJob]:
 
 def cost_jobs(config: SocialsimConfig) -> list[AloneJob]:
     """What is timed, one after another on an idle machine."""
-    return [*map(Cost, config.scale), *([Loop()] if config.scale else [])]
+    return [*map(Cost, dict.fromkeys(config.scale)), *([Loop()] if config.scale else [])]
 
 
 def core_jobs(config: SocialsimConfig) -> list[AloneJob]:
