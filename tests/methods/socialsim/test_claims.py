@@ -144,8 +144,8 @@ CASES = {
     ),
     "slope": ([point("cost_slope_score", 1.1)], [point("cost_slope_score", 1.11)]),
     "beside-objects": (
-        [point("speedup_over_loop_ratio", 50.0)],
-        [point("speedup_over_loop_ratio", 49.0)],
+        [point("speedup_over_loop_ratio", 50.0, threads=2)],
+        [point("speedup_over_loop_ratio", 49.0, threads=2)],
     ),
 }
 TOO_LITTLE = {

@@ -21,5 +21,6 @@ def test_both_engines_take_turns(monkeypatch):
     for name, value in (("_LOOP_AGENTS", 300), ("_LOOP_HOURS", 6), ("_TURNS", 1)):
         monkeypatch.setattr(costing, name, value)
     found = costing._race(CONFIG, 1)
-    assert found["ours"] > 0
-    assert found["loop"] > 0
+    assert found["threads"] >= 1
+    assert set(found["rates"]) == {"ours", "ours, one thread", "loop"}
+    assert min(found["rates"].values()) > 0

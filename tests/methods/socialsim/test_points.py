@@ -179,13 +179,18 @@ def test_costs_have_a_slope_and_a_race(open_run, tmp_path):
     for agents, seconds in ((1000, 2.0), (10_000, 20.0)):
         row = {"agents": agents, "ticks": 10, "seconds": seconds, "build_seconds": 1.0}
         left(tmp_path, Cost(agents), row | {"peak_mb": 3.0, "tables_mb": 4.0, "exposures": 100})
-    left(tmp_path, Loop(), {"ours": 300.0, "loop": 3.0})
+    left(
+        tmp_path,
+        Loop(),
+        {"threads": 2, "rates": {"ours": 300.0, "ours, one thread": 150.0, "loop": 3.0}},
+    )
     run = open_run(config)
     points.log_costs(run, tmp_path, config)
     assert one(run, "cost_slope_score").value == pytest.approx(1.0)
     assert one(run, "tick_ms", agents=1000).value == 200.0
     assert one(run, "exposures_per_second", agents=10_000).value == 5.0
-    assert one(run, "speedup_over_loop_ratio").value == 100.0
+    assert one(run, "speedup_over_loop_ratio", threads=2).value == 100.0
+    assert one(run, "speedup_over_loop_ratio", threads=1).value == 50.0
     assert one(run, "engine_exposures_per_second", engine="loop").value == 3.0
 
 

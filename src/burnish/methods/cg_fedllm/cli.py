@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
-from burnish.console import options, say
+from burnish.console import options, print_rows, say
 from burnish.errors import Interrupted, UsageError
 from burnish.methods.cg_fedllm.config import LEARNED, CgFedllmConfig, CodecName, Represent
 from burnish.runs.settings import build_config
@@ -130,7 +130,7 @@ def fit_codec(
     ]
     errors = found["relative_errors"].items()
     rows += [{"measure": f"relative error of {name}", "value": each} for name, each in errors]
-    _print_rows(rows)
+    print_rows(rows)
     verdict = "viable" if found["viable"] else "not viable: " + "; ".join(found["reasons"])
     click.echo(f"{out}: {found['payload_bytes']:,} bytes an update, {verdict}", err=True)
 
@@ -244,7 +244,7 @@ def compare(
     if as_json:
         click.echo(json.dumps({"out": str(out), "rows": rows}, ensure_ascii=False))
     else:
-        _print_rows(rows)
+        print_rows(rows)
         click.echo(f"the page: burnish report {shlex.quote(str(out))} -o report.html", err=True)
 
 
@@ -318,20 +318,3 @@ def _going_on(work: Callable[[], Any]) -> Any:
         line = [part for part in sys.argv[1:] if part != "--resume"]
         again = shlex.join(["burnish", *line, *(["--resume"] if "compare" in line[:2] else [])])
         raise Interrupted(f"interrupted; go on with: {again}") from None
-
-
-def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for name, value in rows[0].items():
-        justify: Any = "left" if isinstance(value, str) else "right"
-        table.add_column(name.replace("_", " "), justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    Console(file=sys.stdout).print(table)
-
-
-def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -408,11 +408,11 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         id="beside-objects",
-        statement="One thread shows 10,000 accounts at least 50 times the posts per second of a "
-        "loop over objects",
+        statement="On two cores 10,000 accounts are shown at least 50 times the posts per second "
+        "of a loop over objects",
         source=OURS,
         paper_value=None,
         unit="x",
-        check=_between("speedup_over_loop_ratio", 50.0, math.inf),
+        check=_between("speedup_over_loop_ratio", 50.0, math.inf, threads=2),
     ),
 )

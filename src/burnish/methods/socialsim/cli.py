@@ -7,14 +7,14 @@ import math
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from burnish.console import options, say
+from burnish.console import options, print_rows, say
 from burnish.errors import Interrupted, UsageError
 from burnish.methods.socialsim.config import MeasureName, RankerName, SocialsimConfig
 
@@ -151,7 +151,7 @@ def sweep(
         rows = [row for name, own in told for row in _effect_rows(own, world=name)]
         click.echo(json.dumps({"out": str(out), "effects": rows}))
         return
-    _print_rows([row for name, own in told for row in _short_rows(own, world=name)])
+    print_rows([row for name, own in told for row in _short_rows(own, world=name)])
     click.echo(f"the page: {out}", err=True)
 
 
@@ -185,7 +185,7 @@ def validate(folder: Path, falsity: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"facts": rows, "stamp": missed}))
     else:
-        _print_rows(rows)
+        print_rows(rows)
         click.echo(missed or "every fact holds", err=True)
     if missed:
         sys.exit(1)
@@ -269,7 +269,7 @@ def effect(changed: Path, unchanged: Path, seed: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"effects": _effect_rows(found)}))
         return
-    _print_rows(_short_rows(found))
+    print_rows(_short_rows(found))
     if found[0].seeds == 1:
         click.echo("one pair: no interval can be given; run more seeds", err=True)
 
@@ -332,7 +332,13 @@ def _effect_rows(found: Sequence[Effect], **first: str) -> list[dict[str, Any]]:
 
 
 def _short_rows(found: Sequence[Effect], **first: str) -> list[dict[str, Any]]:
-    """What fits on a screen: in percent of the unchanged world where that is not 0."""
+    """What fits on a screen: in percent of the unchanged world where that is not 0.
+
+    Raises:
+        UsageError: nothing was measured in both worlds.
+    """
+    if not found:
+        raise UsageError("nothing was measured in both runs; run longer worlds")
     rows = []
     for effect in found:
         told, unit = (effect.relative, " %") if effect.relative else (effect.difference, "")
@@ -374,22 +380,3 @@ def _going_on(work: Callable[[], Any]) -> Any:
     except KeyboardInterrupt:
         again = shlex.join(["burnish", *sys.argv[1:]])
         raise Interrupted(f"interrupted; go on with: {again}") from None
-
-
-def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not rows:
-        raise UsageError("nothing was measured in both runs; run longer worlds")
-    table = Table()
-    for name, value in rows[0].items():
-        justify: Any = "left" if isinstance(value, str) else "right"
-        table.add_column(name.replace("_", " "), justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    Console(file=sys.stdout).print(table)
-
-
-def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -175,19 +175,7 @@ class SocialsimConfig:
         "quick": {},
         "cpu": {
             "seeds": 10,
-            "measures": (
-                "label",
-                "downrank",
-                "debunk",
-                "prebunk",
-                "literacy",
-                "notes",
-                "rate_limit",
-                "delay",
-                "expire",
-                "suspend",
-                "duplicate_limit",
-            ),
+            "measures": get_args(MeasureName),
             "label_strength": 0.33,
             "label_delays": (1, 3, 6, 15, 24, 48),
             "thresholds": (0.9, 0.3, 0.1, 0.05),

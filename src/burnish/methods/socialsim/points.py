@@ -157,9 +157,11 @@ def log_costs(run: Run, home: Path, config: SocialsimConfig) -> None:
         logs = np.log([[row["agents"], row["seconds"] / row["ticks"]] for row in rows])
         run.log("cost_slope_score", float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0]))
     race = read_result(home, Loop().key)
-    for engine, rate in race.items():
+    rates = race["rates"]
+    for engine, rate in rates.items():
         run.log("engine_exposures_per_second", rate, engine=engine)
-    run.log("speedup_over_loop_ratio", race["ours"] / race["loop"])
+    for engine, threads in (("ours", race["threads"]), ("ours, one thread", 1)):
+        run.log("speedup_over_loop_ratio", rates[engine] / rates["loop"], threads=threads)
 
 
 def log_core(run: Run, home: Path, config: SocialsimConfig) -> None:

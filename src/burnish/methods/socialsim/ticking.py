@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _OUT = int(Source.OUT_OF_NETWORK)
 _DAY = 24  # ticks
 _WORTH_SHARING = 20_000  # shown posts; below, threads cost more than they save
-_MANY_AWAKE = 1_000  # accounts; the same for making their feeds
+_MANY_AWAKE = 100  # accounts; the same for making their feeds
 
 
 @dataclass
