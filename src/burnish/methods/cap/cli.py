@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 from pydantic import ValidationError
 
-from burnish.console import options, print_rows, say
+from burnish.console import options, say
 from burnish.errors import ConfigError, Interrupted, UsageError
 from burnish.methods.cap.config import ArmName, CapConfig, UnitName, WeightName
 
@@ -337,7 +337,21 @@ def _print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, about: Mapping
     if as_json:
         click.echo(json.dumps({**about, "rows": list(rows)}, ensure_ascii=False))
         return
-    print_rows(rows, ", ".join(f"{name}: {value}" for name, value in about.items()))
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(caption=", ".join(f"{name}: {_cell(value)}" for name, value in about.items()))
+    for name, value in rows[0].items():
+        text = isinstance(value, str)
+        title = name.replace("_", " ")
+        table.add_column(title, justify="left" if text else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    Console(file=sys.stdout).print(table)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _tell(line: str) -> None:
