@@ -105,7 +105,7 @@ def write_comparison(sweep: Sweep, target: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=_figure)
+    environment.filters.update(figure=_figure, amount=_amount)
     pictures = [
         (chart.title, Markup(draw(chart, salt=f"sweep-{index}")), chart.note)  # noqa: S704 - escaped
         for index, chart in enumerate(sweep.charts)
@@ -164,6 +164,11 @@ def _scale(intervals: Sequence[Interval]) -> _Scale:
     low = min(0.0, *(interval.low for interval in intervals))
     high = max(0.0, *(interval.high for interval in intervals))
     return _Scale(low, high if high > low else low + 1.0)
+
+
+def _amount(value: float) -> str:
+    """With four significant digits, and with all of them before the point."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def _figure(value: float) -> str:
