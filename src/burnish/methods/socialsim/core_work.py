@@ -26,7 +26,7 @@ from burnish.methods.socialsim.scenario import Scenario
 from burnish.methods.socialsim.scripted_core import ScriptedThinker
 from burnish.methods.socialsim.stance import Lexicon
 from burnish.methods.socialsim.thinking import LocalThinker, Thinker
-from burnish.methods.socialsim.variants import NONE, scenario_of, variants
+from burnish.methods.socialsim.variants import NONE, scenario_of, variant_named
 from burnish.methods.socialsim.work import world_seed
 from burnish.models import load_causal_lm
 from burnish.models.options import has_bfloat16
@@ -158,7 +158,7 @@ def _policy(
 
 
 def _world(config: SocialsimConfig, seed: int, agents: int) -> Simulation:
-    variant = next(each for each in variants(config) if each.name == NONE)
+    variant = variant_named(NONE, config)
     return variant.simulation(agents, world_seed(seed, 0))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from burnish.methods.socialsim.config import SocialsimConfig
 from burnish.methods.socialsim.loop import Simulation
 from burnish.methods.socialsim.python_loop import PythonLoop
-from burnish.methods.socialsim.variants import NO_RED, NONE, hours_of, variants
+from burnish.methods.socialsim.variants import NO_RED, NONE, hours_of, variant_named
 from burnish.runs.machine import cores, peak_mb
 
 _WARM = 1000, 30  # accounts and ticks of a run that compiles
@@ -37,7 +37,7 @@ def _alone(work: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
 
 
 def _simulation(config: SocialsimConfig, agents: int, seed: int, world: str = NONE) -> Simulation:
-    variant = next(each for each in variants(config) if each.name == world)
+    variant = variant_named(world, config)
     return variant.simulation(agents, seed)
 
 

@@ -14,11 +14,6 @@ from typing import Any
 from burnish.errors import ConfigError, nearest
 from burnish.methods.socialsim.world import BlueKind, Primitive
 
-ATTRIBUTION = (
-    "DISARM ids and names: DISARM Foundation, CC BY-SA 4.0, github.com/DISARMFoundation; "
-    "names unchanged, descriptions left out"
-)
-
 
 class UnknownTechnique(ConfigError):
     """A DISARM id that no primitive stands for."""

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from burnish.methods.socialsim.config import MeasureName, SocialsimConfig
 from burnish.methods.socialsim.loop import Simulation
 from burnish.methods.socialsim.red import extra_bots
-from burnish.methods.socialsim.rule_policy import RulePolicy
+from burnish.methods.socialsim.rule_policy import RuleCoefficients, RulePolicy
 from burnish.methods.socialsim.scenario import Scenario
 from burnish.methods.socialsim.techniques import counter
 from burnish.methods.socialsim.world import (
@@ -51,16 +51,11 @@ class Variant:
 
     def simulation(self, n_agents: int, seed: int) -> Simulation:
         """The variant with so many accounts; equal seeds give twins the same ones."""
-        plain = RulePolicy()
-        coefficients = plain.coefficients
-        if self.falsity != Variant.falsity:
-            coefficients = coefficients.with_falsity(self.falsity)
-        policy = replace(plain, coefficients=coefficients)
         return Simulation(
             world=self.world,
             n_agents=n_agents,
             seed=seed,
-            policy=policy,
+            policy=RulePolicy(coefficients=RuleCoefficients().with_falsity(self.falsity)),
             bulk=extra_bots(self.campaign, n_agents),
         )
 
@@ -134,6 +129,11 @@ def variants(config: SocialsimConfig) -> tuple[Variant, ...]:
         found.append(twin(name=with_red, world=replace(open_world, feed=feed)))
         found.append(twin(name=without, world=replace(quiet, feed=feed)))
     return (*found, *_facts(config, quiet))
+
+
+def variant_named(name: str, config: SocialsimConfig) -> Variant:
+    """One of the worlds of a run."""
+    return next(variant for variant in variants(config) if variant.name == name)
 
 
 def detection_world(world: World, *, swarming: bool) -> World:

@@ -24,7 +24,7 @@ from burnish.methods.socialsim.variants import (
     hours_of,
     plans_of,
     scenario_of,
-    variants,
+    variant_named,
 )
 from burnish.training import derive
 
@@ -49,7 +49,7 @@ def world_seed(seed: int, number: int) -> int:
 
 
 def _world(config: SocialsimConfig, seed: int, home: Path, job: World) -> dict[str, Any]:
-    variant = next(each for each in variants(config) if each.name == job.variant)
+    variant = variant_named(job.variant, config)
     simulation = variant.simulation(config.agents, world_seed(seed, job.number))
     folder = None
     if job.is_shown:
