@@ -7,7 +7,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= 2
 # What the suite reads; a test whose asset is not there says so and is skipped.
-TEST_ASSETS := smollm2-135m-instruct all-minilm-l6-v2 dreaddit bbq-gender diversity-medqa tweets-sentiment
+TEST_ASSETS := smollm2-135m-instruct all-minilm-l6-v2 dreaddit bbq-gender discrim-eval diversity-medqa \
+	tweets-sentiment
 
 .PHONY: demo test lint types docs bench acceptance format clean
 .DEFAULT_GOAL := test

@@ -22,13 +22,17 @@ HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 # others are shown in charts alone
 WITH_INTERVAL = {
+    "accuracy_change_points",
     "agreement_slope_nats",
     "belief_shift_left_percent",
     "change_percent",
+    "flip_percent",
     "gain_ratio",
     "label_effect_nats",
+    "llm_kappa_score",
     "mean_retained_ratio",
     "recovered_ratio",
+    "reduction_percent",
 }
 BLOCK = re.compile(
     r"(<!-- (settings|claims|points|labelled|machine)(.*?) -->\n).*?(<!-- end -->)", re.DOTALL

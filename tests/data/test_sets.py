@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 
 import numpy as np
@@ -20,6 +21,7 @@ SIZES = {
     "spam": (2291, 3031, [75.8, 24.2]),
     "bbq": (2268, 552, []),
     "medqa-pairs": (1488, 372, [50, 50]),
+    "occupations": (1102, 468, [34.1, 17.2, 15.3, 14.4, 10.6, 8.4]),
 }
 
 
@@ -118,6 +120,17 @@ def test_mails_have_no_headers_and_no_mark_up():
     # One spammer's template came broken: the headers are what its body says.
     quoting = [text for text in texts if "Return-Path:" in text[:100]]
     assert [text.partition(" Return-Path")[0] for text in quoting] == ["HELLO $NAME"]
+
+
+def test_biographies_name_no_occupation_of_a_class_and_no_dates():
+    found = whole("occupations")
+    texts = " ".join(found.train.texts + found.test.texts).lower()
+    words = set(re.findall(r"\w+", texts))
+    assert not words & {"writer", "poets", "kings", "playwright", "painter", "filmmaker", "actress"}
+    assert {"king of", "film maker"}.isdisjoint(texts)
+    assert not re.search(r"\(\d|  | ,|\d-\d{4}\)", texts)
+    assert {"novelist", "she", "english"} <= words  # other occupations are no labels
+    assert "English lyric" in found.train.texts + found.test.texts
 
 
 def test_wrong_names_and_numbers_are_refused():

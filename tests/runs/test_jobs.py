@@ -1,5 +1,6 @@
 """Jobs that wait for each other, leave files, and go on after a failure."""
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,3 +53,20 @@ def test_a_failure_ends_it_and_keeps_what_was_found(tmp_path):
     assert read_result(tmp_path, "first") == {"sum": 1}
     assert not list(tmp_path.rglob("*.partial"))
     assert not (tmp_path / "bad.json").exists()
+
+
+def means(job: Sum) -> dict[str, str]:
+    names = ("OMP_NUM_THREADS", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    return {name: os.environ[name] for name in names}
+
+
+def test_a_process_has_one_thread_and_keeps_few_kernels(tmp_path, monkeypatch):
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    perform(JOBS[1:2], means, tmp_path, workers=1, on_done=lambda job: None)
+    assert read_result(tmp_path, "first") == {
+        "OMP_NUM_THREADS": "1",
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    }
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
+    perform(JOBS[2:], means, tmp_path, workers=1, on_done=lambda job: None)
+    assert read_result(tmp_path, "deep/second")["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "512"

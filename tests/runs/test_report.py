@@ -239,6 +239,20 @@ def test_whiskers_span_the_interval():
     assert bars(5.5, 6.0) == bars(5.0, 6.0)  # an interval always holds its estimate
 
 
+def test_bars_that_share_no_category_take_its_whole_width():
+    def widths(*series):
+        found = re.findall(r'<path d="M ([\d.]+) [\d.]+ \nL ([\d.]+)', draw(chart(series=series)))
+        return {round(float(right) - float(left)) for left, right in found}
+
+    one = widths(Series(name="all", x=("a", "b"), y=(5.0, 3.0)))
+    apart = (
+        Series(name="odd", x=("a", "b"), y=(5.0, None)),
+        Series(name="even", x=("a", "b"), y=(None, 3.0)),
+    )
+    beside = (apart[0], Series(name="even", x=("a", "b"), y=(2.0, 3.0)))
+    assert one == widths(*apart) != widths(*beside)
+
+
 def test_charts_that_make_no_sense_are_refused():
     with pytest.raises(UsageError, match="pair up"):
         Series(x=("a", "b"), y=(1.0,))

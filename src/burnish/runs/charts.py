@@ -96,7 +96,7 @@ def _height(chart: Chart, lying: bool) -> float:
     extra = 18 * (math.ceil(names / _legend_columns(chart)) - 1) if names else 0
     if not lying:
         return _HEIGHT + extra
-    return 90 + extra + len(_categories(chart)) * max(25, 9 + 11 * len(chart.series))
+    return 90 + extra + len(_categories(chart)) * max(25, 9 + 11 * _abreast(chart))
 
 
 def _legend(chart: Chart) -> list[str]:
@@ -126,11 +126,23 @@ def _values(values: Sequence[float | None]) -> list[float]:
     return [float("nan") if value is None else value for value in values]
 
 
+def _abreast(chart: Chart) -> int:
+    """Bars that share a category: all series, or one where no two of them have the same."""
+    told = [
+        str(x)
+        for series in chart.series
+        for x, y in zip(series.x, series.y, strict=True)
+        if y is not None
+    ]
+    return len(chart.series) if len(set(told)) < len(told) else 1
+
+
 def _bars(axes: Axes, chart: Chart, lying: bool) -> None:
     categories = _categories(chart)
-    thickness = 0.8 / len(chart.series)
+    abreast = _abreast(chart)
+    thickness = 0.8 / abreast
     for number, series in enumerate(chart.series):
-        shift = (number - (len(chart.series) - 1) / 2) * thickness
+        shift = (number - (abreast - 1) / 2) * thickness if abreast > 1 else 0.0
         places = [categories.index(str(x)) + shift for x in series.x]
         look: dict[str, Any] = {
             "xerr" if lying else "yerr": _spread(series),

@@ -5,6 +5,7 @@ A job leaves one JSON file, so a killed run does only what is missing. Knows no 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
@@ -62,9 +63,9 @@ def perform(
         return
     workers = min(workers, len(missing))
     context = get_context("spawn")  # a fork of a process with threads may hang
-    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_sparing) as pool:
         try:
-            _perform(missing, lambda job: pool.submit(leave, job, do, home), on_done)
+            _perform(missing, lambda job: pool.submit(_leave, job, do, home), on_done)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -78,6 +79,16 @@ def leave(job: J, do: Callable[[J], dict[str, Any]], home: Path) -> None:
     partial = target.with_suffix(".partial")
     partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     partial.replace(target)
+
+
+def _leave(job: J, do: Callable[[J], dict[str, Any]], home: Path) -> None:
+    """As `leave`, in a process that has other jobs to do."""
+    leave(job, do, home)
+    if sys.platform == "linux":
+        # what a job has freed, glibc keeps in pieces that fit no later one, and jobs add up
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def result_path(home: Path, key: str) -> Path:
@@ -108,7 +119,9 @@ def _perform(
             on_done(job)
 
 
-def _one_thread() -> None:
+def _sparing() -> None:
+    """One thread, and little memory for kernels: each takes up to 1 MB, each length makes some."""
     os.environ["OMP_NUM_THREADS"] = "1"  # for what is imported from here on
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")  # read at the first product
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
