@@ -28,14 +28,14 @@ class CaptumIntegratedGradients:
     Attributes:
         classifier: whose predictions are explained.
         steps: nodes of Captum's Gauss-Legendre rule.
-        rows_per_pass: of them that go together, Captum's `internal_batch_size`; None is all.
         granularity: "word" or "token".
+        rows_per_pass: steps that go together, Captum's `internal_batch_size`; None is all.
     """
 
     classifier: HfClassifier
     steps: int = 50
-    rows_per_pass: int | None = None
     granularity: Granularity = "word"
+    rows_per_pass: int | None = None
     name: str = "captum-ig"
 
     def explain(
