@@ -37,6 +37,7 @@ from burnish.methods.nlpguard.hf import HfClassifier
 from burnish.methods.nlpguard.integrated import IntegratedGradients, embedded, gathered
 from burnish.methods.nlpguard.linear import LinearClassifier, LinearExplainer
 from burnish.methods.nlpguard.peers import CaptumIntegratedGradients
+from burnish.methods.nlpguard.racing import differences, one_by_one
 from burnish.models.options import quiet
 
 Row = dict[str, str | int | float | None]
@@ -69,7 +70,7 @@ def gradient_rows(count: int = 50, *, slow: int = 5, repeats: int = 3) -> list[R
     sides: dict[str, Explain] = {
         CAPTUM: CaptumIntegratedGradients(classifier, STEPS).explain,
         BATCHED: lambda some, wanted: _captum_batches(classifier, some, wanted),
-        ALONE: _one_at_a_time(ours),
+        ALONE: one_by_one(ours),
         USUAL: _usually(ours),
         OURS: ours.explain,
         AUTO: needed.explain,
@@ -80,8 +81,8 @@ def gradient_rows(count: int = 50, *, slow: int = 5, repeats: int = 3) -> list[R
     wanted = results[CAPTUM]
     return [
         _row(name, base, times, lowest)
-        | {"relative_difference": _difference(results[name], wanted)}
-        | {"median_difference": _differences(results[name], wanted, 50)}
+        | {"relative_difference": float(differences(results[name], wanted).max())}
+        | {"median_difference": float(np.median(differences(results[name], wanted)))}
         | {"complete_percent": _complete(results[name])}
         for name, base, times, lowest in (
             (OURS, CAPTUM, seconds, 2.0),
@@ -107,13 +108,13 @@ def linear_rows(*, repeats: int = 3) -> list[Row]:
     together, alone, loop = "linear, all at once", "linear, one text at a time", "a plain loop"
     sides: dict[str, Explain] = {
         together: explainer.explain,
-        alone: _one_at_a_time(explainer),
+        alone: one_by_one(explainer),
         loop: lambda some, wanted: _loop(pipeline, some, wanted),
     }
     seconds, results = _timed(sides, texts, targets, repeats, piece=len(texts))
     return [
         _row(together, base, seconds, lowest)
-        | {"relative_difference": _difference(results[together], results[base])}
+        | {"relative_difference": float(differences(results[together], results[base]).max())}
         | {"complete_percent": _complete(results[together])}
         for base, lowest in ((alone, 10.0), (loop, None))
     ]
@@ -182,12 +183,6 @@ def _timed(
     return seconds, results
 
 
-def _one_at_a_time(explainer: Explainer) -> Explain:
-    return lambda texts, targets: [
-        explainer.explain([text], targets[row : row + 1])[0] for row, text in enumerate(texts)
-    ]
-
-
 def _usually(explainer: Explainer) -> Explain:
     @contextmanager
     def nothing() -> Iterator[None]:
@@ -242,23 +237,6 @@ def _captum_batches(classifier: HfClassifier, texts: Sequence[str], targets: Tar
 def _explained(results: Explained) -> list[Attributed]:
     assert not any(isinstance(one, Skipped) for one in results)
     return [one for one in results if isinstance(one, Attributed)]
-
-
-def _difference(found: Sequence[Attributed], wanted: Sequence[Attributed]) -> float:
-    """The largest difference of scores, relative to the largest score of the text."""
-    return _differences(found, wanted, 100)
-
-
-def _differences(
-    found: Sequence[Attributed], wanted: Sequence[Attributed], percent: float
-) -> float:
-    """Percentile over the texts of that difference."""
-    every = [
-        np.abs(one.scores - other.scores).max() / np.abs(other.scores).max()
-        for one, other in zip(found, wanted, strict=True)
-        if len(other.scores) and np.abs(other.scores).max() > 0
-    ]
-    return float(np.percentile(every, percent))
 
 
 def _complete(found: Sequence[Attributed]) -> float:

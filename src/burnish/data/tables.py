@@ -68,7 +68,7 @@ def read_table(spec: str | Path, wanted: Sequence[str], *, split: str | None) ->
     """
     path = Path(spec)
     if path.is_dir():
-        return _from_folder(path, wanted, split)
+        return _of_dataset(str(path), saved_dataset(path, split), wanted)
     if path.is_file():
         if split is not None:
             raise DataError(f"{path} is one file and has no part {split!r}; leave split out")
@@ -79,7 +79,7 @@ def read_table(spec: str | Path, wanted: Sequence[str], *, split: str | None) ->
             )
         return reader(path, wanted)
     if isinstance(spec, str) and _HUB.fullmatch(spec) and split is not None:
-        return _from_hub(spec, wanted, split)
+        return _of_dataset(spec, hub_dataset(spec, split), wanted)
     raise DataError(
         f"{spec} is neither a file nor a folder; if it is a data set on the Hugging Face hub, "
         "write owner/name or owner/name:config, and name the split"
@@ -213,7 +213,12 @@ def _of_objects(
     return Table(str(path), unit, numbers, columns, names, {})
 
 
-def _from_folder(path: Path, wanted: Sequence[str], split: str | None) -> Table:
+def saved_dataset(path: Path, split: str | None) -> Any:
+    """The `datasets.Dataset` of a folder that `save_to_disk` made.
+
+    Raises:
+        DataError: it is none, or has other parts.
+    """
     import datasets  # type: ignore[import-untyped]  # slow, and the other kinds do without it
 
     try:
@@ -230,10 +235,15 @@ def _from_folder(path: Path, wanted: Sequence[str], split: str | None) -> Table:
         found = found[split]
     elif split is not None:
         raise DataError(f"{path} has no parts, so no {split!r}; leave split out")
-    return _of_dataset(str(path), found, wanted)
+    return found
 
 
-def _from_hub(spec: str, wanted: Sequence[str], split: str) -> Table:
+def hub_dataset(spec: str, split: str) -> Any:
+    """The `datasets.Dataset` of "owner/name" or "owner/name:config" on the hub.
+
+    Raises:
+        DataError: it cannot be had.
+    """
     import datasets
 
     name, _, config = spec.partition(":")
@@ -244,7 +254,7 @@ def _from_hub(spec: str, wanted: Sequence[str], split: str) -> Table:
             f"{spec}, part {split!r}, cannot be had from the Hugging Face hub: "
             f"{_first_line(error)}; check the name, the split and the network"
         ) from error
-    return _of_dataset(spec, found, wanted)
+    return found
 
 
 def _first_line(error: Exception) -> str:

@@ -70,8 +70,11 @@ def counts(explained, incomplete):
     ]
 
 
-def variants(removal, kept):
-    return [reduction(removal), reduction(kept, mitigation="word_variants_kept")]
+def variants(removal, kept, kind="minilm"):
+    return [
+        reduction(removal, kind),
+        reduction(kept, kind, mitigation="word_variants_kept", n=1),
+    ]
 
 
 def faster(value, kind, over):
@@ -117,6 +120,8 @@ CASES = {
     "linear-halved": ([reduction(95.0, "linear")], [reduction(85.0, "linear")], [reduction(95.0)]),
     "linear-kept": ([change(-1.5, "linear")], [change(-3.0, "linear")], [change(-1.5)]),
     "removal-over-variants": (variants(80.0, 30.0), variants(30.0, 80.0), [reduction(80.0)]),
+    "removal-over-variants-linear": (
+        variants(80.0, 30.0, "linear"), variants(30.0, 80.0, "linear"), variants(80.0, 30.0)),
     "documents-lost": (losses(80.0, 0.0, 1), losses(80.0, 0.0, 0), losses(80.0, 0.0, 1)[1:]),
     "leace-probe": (probe(1.9), probe(2.1), []),
     "complete": (counts(100, 5), counts(100, 6), []),
@@ -177,6 +182,11 @@ def test_cells_that_are_off_are_named():
     assert verdict.measured == 1
     assert "of 16 cells" in verdict.note
     assert "off: macro_f1_percent of none by -6.0" in verdict.note
+
+
+def test_how_often_was_trained_is_told():
+    note = CHECKS["removal-over-variants"](variants(80.0, 30.0)).note
+    assert note == "80.0 % in 5 trainings against 30.0 % in 1"
 
 
 def test_a_gain_within_its_interval_is_told():

@@ -101,9 +101,14 @@ def matcher_of() -> Matcher:
     return Matcher(lexicon_of().terms)
 
 
+@lru_cache(maxsize=1)
+def _swaps() -> Swaps:
+    return Swaps.of_lexicon(lexicon_of())
+
+
 def swapped(texts: list[str], seed: int) -> list[str]:
     """Every protected word swapped for another of its kind, where there is one."""
-    return counterfactuals(texts, matcher_of(), Swaps.of_lexicon(lexicon_of()), seed=seed)
+    return counterfactuals(texts, matcher_of(), _swaps(), seed=seed)
 
 
 def encoder_settings(config: NlpguardConfig) -> EncoderSettings:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from burnish.data.tables import read_table
+from burnish.data.tables import hub_dataset, read_table, saved_dataset
 from burnish.errors import DataError, UsageError
 from burnish.methods.nlpguard.fresh_files import written
 
@@ -187,14 +187,8 @@ def _parquet(path: Path, text: str) -> _Write:
 
 
 def _saved(spec: str, text: str, split: str | None) -> _Write:
-    import datasets  # type: ignore[import-untyped]  # slow, and the other kinds do without it
-
-    if Path(spec).is_dir():
-        found = datasets.load_from_disk(spec)
-        found = found[split] if isinstance(found, datasets.DatasetDict) else found
-    else:
-        name, _, config = spec.partition(":")
-        found = datasets.load_dataset(name, config or None, split=split)
+    path = Path(spec)
+    found = saved_dataset(path, split) if path.is_dir() else hub_dataset(spec, str(split))
 
     def write(target: Path, sources: Sequence[int], new: Sequence[str]) -> None:
         taken = found.select(list(sources))

@@ -61,7 +61,7 @@ def race(config: NlpguardConfig, seed: int) -> dict[str, Any]:
 
 def _linear(trained: TrainedLinear, ground: Ground) -> dict[str, Any]:
     explainer = LinearExplainer(trained.classifier)
-    sides = {"ours": explainer.explain, "one text at a time": _one_by_one(explainer)}
+    sides = {"ours": explainer.explain, "one text at a time": one_by_one(explainer)}
     texts, targets = _asked(trained.classifier, ground, len(ground.test))
     seconds, _ = _timed(sides, texts, targets)
     return {"seconds": seconds}
@@ -85,7 +85,7 @@ def _encoder(trained: TrainedEncoder, ground: Ground) -> dict[str, Any]:
     ]
     told: dict[str, Any] = {"seconds": seconds, "complete_share": float(np.mean(complete))}
     if "captum" in values:
-        told["difference"] = _difference(values["ours"], values["captum"])
+        told["difference"] = float(differences(values["ours"], values["captum"]).max())
     return told
 
 
@@ -94,7 +94,8 @@ def _asked(classifier: Classifier, ground: Ground, count: int) -> tuple[list[str
     return texts, classifier.probabilities(texts).argmax(1).astype(np.int64)
 
 
-def _one_by_one(explainer: Explainer) -> Explain:
+def one_by_one(explainer: Explainer) -> Explain:
+    """An explainer called for one text after the other."""
     return lambda texts, targets: [
         explainer.explain([text], targets[row : row + 1])[0] for row, text in enumerate(texts)
     ]
@@ -114,12 +115,17 @@ def _timed(
     return seconds, values
 
 
-def _difference(
+def differences(
     ours: Sequence[Attributed | Skipped], theirs: Sequence[Attributed | Skipped]
-) -> float:
-    """The largest difference of scores, relative to the largest score of its text."""
-    return max(
-        float(np.abs(one.scores - other.scores).max() / np.abs(other.scores).max())
-        for one, other in zip(ours, theirs, strict=True)
-        if isinstance(one, Attributed) and isinstance(other, Attributed) and other.scores.any()
+) -> NDArray[np.float64]:
+    """(n,) the largest difference of scores in each text, relative to its largest score.
+
+    Texts without a score, on either side, are left out.
+    """
+    return np.array(
+        [
+            np.abs(one.scores - other.scores).max() / np.abs(other.scores).max()
+            for one, other in zip(ours, theirs, strict=True)
+            if isinstance(one, Attributed) and isinstance(other, Attributed) and other.scores.any()
+        ]
     )

@@ -50,7 +50,6 @@ from burnish.methods.nlpguard.ground import (
 from burnish.methods.nlpguard.guarding import Reliance, guard
 from burnish.methods.nlpguard.hf import HfClassifier
 from burnish.methods.nlpguard.identifying import by_label, identify, known_words, top_words
-from burnish.methods.nlpguard.ledger import applied
 from burnish.methods.nlpguard.matching import Matcher
 from burnish.methods.nlpguard.mitigators import (
     ConceptErasure,
@@ -73,7 +72,7 @@ from burnish.methods.nlpguard.proxying import predictability, proxies
 from burnish.methods.nlpguard.racing import race
 from burnish.methods.nlpguard.rewriting import equipped
 from burnish.methods.nlpguard.rows import Rows
-from burnish.methods.nlpguard.strategies.removal import WordRemoval, removals
+from burnish.methods.nlpguard.strategies.removal import WordRemoval
 from burnish.methods.nlpguard.training import Trained, TrainedEncoder, train
 from burnish.models.heads import fresh_head
 from burnish.runs.jobs import leave, read_result
@@ -126,7 +125,8 @@ def _arm(config: NlpguardConfig, seed: int, home: Path, arm: Arm) -> dict[str, A
     explaining = time.perf_counter() - begun
     table = explained.sums.table()
     protected = identify(table, lexicon_of(), config.top, ground.test)
-    reliance = _leaning(table, protected, config.top)
+    known = _known(table, protected, config.top)
+    reliance = table_reliance(table, known, config.top)
     found = answers(classifier, ground.test, ground.labels, ground.items)
     path = answers_file(home, arm)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def _arm(config: NlpguardConfig, seed: int, home: Path, arm: Arm) -> dict[str, A
         **_reliance(reliance, table),
         "base_share": _base(table),
         "shares_of_fewer": {
-            str(count): _leaning(table, protected, count).pa
+            str(count): table_reliance(table, known, count).pa
             for count in _FEWER
             if count < config.top
         },
@@ -302,8 +302,7 @@ def _explained(
             max_length=trained.max_length,
         )
     elif isinstance(classifier, Unaware):
-        found = zip(texts, classifier.words.find_all(texts), strict=True)
-        texts = [applied(text, removals(text, matches)) for text, matches in found]
+        texts = classifier.shown(texts)
     explainer = explainer_of(
         own, config.explainer, steps=config.steps or "auto", granularity=config.granularity
     )
@@ -312,10 +311,9 @@ def _explained(
         return explain_corpus(own, explainer, texts)
 
 
-def _leaning(table: WordTable, protected: Protected, count: int) -> WordReliance:
-    """PA@N by what was decided on the lists; mass by the lexicon beyond them."""
-    judged = top_words(table, count)
-    return table_reliance(table, known_words(lexicon_of(), protected, judged), count)
+def _known(table: WordTable, protected: Protected, count: int) -> dict[str, str]:
+    """Protected words by what was decided on the lists, and by the lexicon beyond them."""
+    return known_words(lexicon_of(), protected, top_words(table, count))
 
 
 def _reliance(found: WordReliance, table: WordTable) -> dict[str, Any]:
@@ -438,10 +436,10 @@ def _plant(config: NlpguardConfig, seed: int, job: Plant) -> dict[str, Any]:
         own = explained.sums.table().of(planted.classes[0])
         row = own[own["word"] == PLANTED]
         held = (own["n"] * own["mean"]).clip(lower=0)
-        ranked = own[own["rank"] > 0].sort_values("shrunk", ascending=False)["word"].tolist()
+        shrunk = explained.sums.table(Ranking(by_shrunk=True)).of(planted.classes[0])
         found[name] = {
             "rank": int(row["rank"].iloc[0]) if len(row) else 0,
-            "shrunk_rank": ranked.index(PLANTED) + 1 if PLANTED in ranked else 0,
+            "shrunk_rank": int(shrunk.loc[shrunk["word"] == PLANTED, "rank"].sum()),
             "mass": float(held[row.index].sum() / held.sum()) if held.sum() else 0.0,
         }
     return found
@@ -472,7 +470,7 @@ def _iterate(config: NlpguardConfig, seed: int) -> dict[str, Any]:
     def measure(trained: Trained) -> Reliance:
         table = _explained(config, ground, trained, trained).sums.table()
         protected = identify(table, lexicon_of(), config.top, ground.test)
-        found = _leaning(table, protected, config.top)
+        found = table_reliance(table, _known(table, protected, config.top), config.top)
         own = answers(trained, ground.test, ground.labels)
         accuracy = float((own.predicted == own.labels).mean())
         return Reliance(found.pa or 0.0, accuracy, protected)
@@ -500,17 +498,15 @@ def _iterate(config: NlpguardConfig, seed: int) -> dict[str, Any]:
 
 def _agree(config: NlpguardConfig, seed: int, home: Path, job: Agree) -> dict[str, Any]:
     """A language model beside the lexicon, on words of the top lists."""
-    from burnish.chat import TransformersChat
+    from burnish.chat import connect
     from burnish.methods.nlpguard.llm_annotator import LLMAnnotator
     from burnish.methods.nlpguard.voting import VoteAnnotator, agreement
-    from burnish.models import load_causal_lm
 
     lists = read_result(home, Arm(job.kind, NONE, 0).key)["top"]
     words = sorted({word for listed in lists.values() for word, *_ in listed})
     draw = np.random.default_rng(derive(seed, "asked"))
     asked = sorted(draw.permutation(words)[: config.llm_words].tolist())
-    chat = TransformersChat(load_causal_lm(config.llm))
-    model = LLMAnnotator(chat, repeats=1, cache=home / "llm-answers.jsonl")
+    model = LLMAnnotator(connect(config.llm), repeats=1, cache=home / "llm-answers.jsonl")
     voted = VoteAnnotator([model, lexicon_of()]).annotate(asked)
     raters = ("model", "lexicon")
     cohen = {

@@ -109,6 +109,9 @@ class Unaware:
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, C) for the texts without the words."""
+        return self.classifier.probabilities(self.shown(texts))
+
+    def shown(self, texts: Sequence[str]) -> list[str]:
+        """What the classifier is shown of each text."""
         found = zip(texts, self.words.find_all(texts), strict=True)
-        bare = [applied(text, removals(text, matches)) for text, matches in found]
-        return self.classifier.probabilities(bare)
+        return [applied(text, removals(text, matches)) for text, matches in found]
