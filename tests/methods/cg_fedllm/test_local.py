@@ -82,7 +82,8 @@ def task(lm, blocks):
 
 
 def same(task: LoraTask, **changes) -> LoraTask:
-    """The task with other settings, on the same model."""
+    """The task with other settings, on the same model, whatever was done to it before."""
+    task.put(task.initial())
     return LoraTask(
         task._model, task._blocks, replace(task.settings, **changes), heldout=task._heldout
     )
